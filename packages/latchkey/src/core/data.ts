@@ -1,0 +1,134 @@
+/**
+ * The data of one session while a request works with it: read and changed like a plain object,
+ * written as the fields that differ from what was loaded. Every value is plain JSON, and one that is
+ * not is refused where it is assigned, with its path: what cannot come back must not seem to be kept.
+ */
+import { SessionError } from "./errors.ts";
+import type { Fields } from "./record.ts";
+import type { SchemaIssue, StandardSchema } from "./standard-schema.ts";
+
+/** How deep values may be nested; `JSON.stringify` breaks at some 10,000. */
+export const DATA_MAX_DEPTH = 32;
+/** In a map these are names like any other; copied into an ordinary object they are not. */
+const UNSAFE_NAMES: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
+
+export interface Delta {
+  readonly set: Fields;
+  readonly unset: ReadonlySet<string>;
+}
+
+export class SessionData {
+  /** What handlers hold. Assigning and deleting fields is checked at once. */
+  readonly view: Record<string, unknown>;
+  readonly #target: Record<string, unknown> = Object.create(null);
+  #before: Fields;
+
+  /** @param values the fields as loaded, already parsed */
+  constructor(values: Readonly<Record<string, unknown>>) {
+    for (const [name, value] of Object.entries(values)) this.#target[name] = value;
+    this.#before = this.texts();
+    this.view = new Proxy(this.#target, {
+      set: (target, name, value) => {
+        const field = checkedName(name);
+        checkJson(value, field, 1);
+        if (value === undefined) delete target[field];
+        else target[field] = value;
+        return true;
+      },
+      defineProperty: () => {
+        throw invalidData("data", "can only be assigned to");
+      },
+      setPrototypeOf: () => {
+        throw invalidData("data", "has no prototype");
+      },
+    });
+  }
+
+  /** Each field as JSON. Throws "invalid-data" for what became no JSON by a change inside a value. */
+  texts(): Fields {
+    const texts = new Map<string, string>();
+    for (const [name, value] of Object.entries(this.#target)) {
+      if (value === undefined) continue;
+      checkJson(value, name, 1);
+      texts.set(name, JSON.stringify(value));
+    }
+    return texts;
+  }
+
+  /** What differs from the last `settle`; undefined if nothing does. */
+  delta(): Delta | undefined {
+    const now = this.texts();
+    const set = new Map([...now].filter(([name, text]) => this.#before.get(name) !== text));
+    const unset = new Set([...this.#before.keys()].filter((name) => !now.has(name)));
+    return set.size === 0 && unset.size === 0 ? undefined : { set, unset };
+  }
+
+  /** From here on, what is there now counts as written. */
+  settle(): void {
+    this.#before = this.texts();
+  }
+}
+
+/** Parses the fields of a record; undefined if one is no JSON. */
+export function parseFields(fields: Fields): Record<string, unknown> | undefined {
+  const values: Record<string, unknown> = Object.create(null);
+  try {
+    for (const [name, text] of fields) values[name] = JSON.parse(text);
+    return values;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The data as the schema sees it, defaults filled in. Throws "invalid-data" with the first path. */
+export async function validate<Data>(
+  schema: StandardSchema<Data>,
+  values: Readonly<Record<string, unknown>>,
+): Promise<Data> {
+  const result = await schema["~standard"].validate({ ...values });
+  if (result.issues === undefined) return result.value;
+  const [issue] = result.issues;
+  throw invalidData(issue === undefined ? "data" : pathOf(issue), issue?.message ?? "is invalid");
+}
+
+function pathOf({ path = [] }: SchemaIssue): string {
+  return path.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
+}
+
+function checkedName(name: string | symbol): string {
+  if (typeof name === "symbol") throw invalidData(String(name), "is a symbol, not a name");
+  if (UNSAFE_NAMES.has(name)) throw invalidData(name, "is not a safe name");
+  return name;
+}
+
+/** Throws for what `JSON.stringify` would drop, change or choke on. `undefined` unsets a field. */
+function checkJson(value: unknown, path: string, depth: number): void {
+  if (depth > DATA_MAX_DEPTH) throw invalidData(path, `is nested deeper than ${DATA_MAX_DEPTH}`);
+  if (value === null || typeof value === "string" || typeof value === "boolean") return;
+  if (value === undefined && depth === 1) return;
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) throw invalidData(path, `is ${value}, which JSON has not`);
+    return;
+  }
+  if (typeof value !== "object")
+    throw invalidData(path, `is a ${typeof value}, which JSON has not`);
+  const prototype = Object.getPrototypeOf(value);
+  if (Array.isArray(value)) {
+    for (const [i, item] of value.entries()) checkJson(item, `${path}.${i}`, depth + 1);
+    return;
+  }
+  if (prototype !== Object.prototype && prototype !== null) {
+    throw invalidData(
+      path,
+      `is a ${prototype.constructor?.name}; keep it as a string or plain object`,
+    );
+  }
+  for (const [name, item] of Object.entries(value)) {
+    if (UNSAFE_NAMES.has(name)) throw invalidData(`${path}.${name}`, "is not a safe name");
+    if (item !== undefined) checkJson(item, `${path}.${name}`, depth + 1);
+  }
+}
+
+function invalidData(path: string, rule: string): SessionError {
+  return new SessionError("invalid-data", `data: ${path} ${rule}`, { field: path });
+}

@@ -1,0 +1,52 @@
+/** What happened to sessions, for logs and for whoever must know. No event carries a secret. */
+import type { SessionId } from "./token.ts";
+
+export type SessionEvent =
+  | {
+      readonly type: "created";
+      readonly sid: SessionId;
+      /** Undefined: anonymous. */
+      readonly user: string | undefined;
+    }
+  | {
+      readonly type: "revoked";
+      readonly sid: SessionId;
+      readonly user: string | undefined;
+      readonly reason: RevokeReason;
+      /** Who did it, as the caller said. */
+      readonly actor: string | undefined;
+    }
+  | {
+      readonly type: "user-revoked";
+      readonly user: string;
+      readonly reason: string;
+      readonly actor: string | undefined;
+      /** How many sessions were cleared away. */
+      readonly count: number;
+    }
+  | {
+      readonly type: "refused";
+      readonly sid: SessionId | undefined;
+      readonly reason: RefuseReason;
+    };
+
+/** Known reasons; callers may give their own words. */
+export type RevokeReason = "logout" | "login" | "evicted" | "revoked" | (string & {});
+
+export type RefuseReason =
+  /** Wrong length or alphabet; the store was not asked. */
+  | "malformed"
+  /** More than one credential of the kind that decides. */
+  | "duplicate"
+  /** No such session: unknown, ended or expired. */
+  | "missing"
+  /** The session is there, and the secret is not its. */
+  | "wrong-secret"
+  /** Something that is no session lies at the key. */
+  | "corrupt"
+  /** The cap is reached, and the policy is to reject. */
+  | "limit"
+  /** All sessions of the user were revoked while the credential was being checked. */
+  | "stale";
+
+export type SessionListener = (event: SessionEvent) => void;

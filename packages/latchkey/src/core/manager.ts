@@ -1,0 +1,215 @@
+/** ★ A request becomes a session here: `open` reads its token, asks the store, judges the answer. */
+import { CREDENTIAL_HEADERS, readCredential } from "./credential.ts";
+import { parseFields, validate } from "./data.ts";
+import { SessionError } from "./errors.ts";
+import type { RefuseReason, SessionListener } from "./events.ts";
+import type { HttpExchange } from "./exchange.ts";
+import { checkPolicy, isTouchDue, type Policy, type PolicyOptions, tokenOpens } from "./policy.ts";
+import { checkUser, type SessionRecord } from "./record.ts";
+import { type Answer, type Beginning, Session, type SessionActions } from "./session.ts";
+import type { StandardSchema } from "./standard-schema.ts";
+import type { SessionStore } from "./store.ts";
+import {
+  formatToken,
+  hashSecret,
+  mintSecret,
+  parseSessionId,
+  parseToken,
+  type RandomBytes,
+  type SessionId,
+  systemRandom,
+} from "./token.ts";
+
+export interface SessionsOptions<Data = Record<string, unknown>> extends PolicyOptions {
+  /** Where sessions are kept: `await redisStore({ url })`, or `memoryStore()` for tests. */
+  readonly store: SessionStore;
+  /** The shape of `session.data`: any Standard Schema (zod, valibot, arktype) of an object. */
+  readonly data?: StandardSchema<Data>;
+  /** Hears what happens to sessions. What it throws is ignored: a log must not end a request. */
+  readonly onEvent?: SessionListener;
+  /** Source of the secrets. Default: the operating system's. */
+  readonly random?: RandomBytes;
+}
+
+export interface RevokeOptions {
+  /** For the event. Default "revoked". */
+  readonly reason?: string;
+  /** Who does it; for the event. */
+  readonly actor?: string;
+}
+
+/** Fresh ids to draw before the source of randomness counts as broken. */
+const MINT_TRIES = 3;
+/** A device is remembered in so many characters. */
+export const DEVICE_MAX_CHARS = 256;
+
+/** The sessions of an application. Throws `invalid-option` with the name of the field. */
+export function createSessions<Data = Record<string, unknown>>(
+  options: SessionsOptions<Data>,
+): SessionManager<Data> {
+  return new SessionManager(options);
+}
+
+export class SessionManager<Data = Record<string, unknown>> {
+  readonly #store: SessionStore;
+  readonly #policy: Policy;
+  readonly #schema: StandardSchema<Data> | undefined;
+  readonly #random: RandomBytes;
+  readonly #listener: SessionListener | undefined;
+
+  constructor(options: SessionsOptions<Data>) {
+    if (typeof options?.store?.load !== "function") {
+      throw new SessionError("invalid-option", "store must be a SessionStore", { field: "store" });
+    }
+    if (options.data !== undefined && options.data["~standard"]?.version !== 1) {
+      throw new SessionError("invalid-option", "data must be a Standard Schema", { field: "data" });
+    }
+    this.#store = options.store;
+    this.#policy = checkPolicy(options);
+    this.#schema = options.data;
+    this.#random = options.random ?? systemRandom;
+    this.#listener = options.onEvent;
+  }
+
+  /** The session of a request. What the store could not say is `status: "unknown"`, no rejection. */
+  async open(exchange: HttpExchange): Promise<Session<Data>> {
+    exchange.markPrivate(CREDENTIAL_HEADERS);
+    const { cookie } = this.#policy;
+    const credential = readCredential(exchange, cookie.name);
+    if (credential.kind === "duplicate") this.#refuse("duplicate");
+    const answer: Answer =
+      credential.kind === "token" ? await this.check(credential.token) : { status: "invalid" };
+    const values = await this.#values(answer);
+    const context = { exchange, credential, cookie, actions: this.#actions, values };
+    return new Session({ ...context, answer });
+  }
+
+  /** Whose token is this? For transports that are no HTTP request; `open` asks the same way. */
+  async check(token: string): Promise<Answer> {
+    const { layout, life, touchIntervalMs } = this.#policy;
+    const parsed = parseToken(token, layout);
+    if (parsed === undefined) return this.#refuse("malformed");
+    const { sid } = parsed;
+    try {
+      const loaded = await this.#store.load(sid, life);
+      if (loaded.outcome !== "found") return this.#refuse(loaded.outcome, sid);
+      const { record } = loaded;
+      if (!tokenOpens(parsed, record)) return this.#refuse("wrong-secret", sid);
+      if (parseFields(record.data) === undefined) return this.#refuse("corrupt", sid);
+      if (!isTouchDue(record, touchIntervalMs)) return { status: "valid", record };
+      const touched = await this.#store.touch(record, life, touchIntervalMs);
+      if (touched.outcome === "gone") return this.#refuse("missing", sid);
+      const { expiresAt, remainingMs } = touched;
+      return { status: "valid", record: { ...record, expiresAt, remainingMs } };
+    } catch (cause) {
+      return { status: "unknown", cause };
+    }
+  }
+
+  /** The live sessions of a user, the one that ends first coming first. */
+  async list(user: string): Promise<readonly SessionRecord[]> {
+    return this.#store.list(checkUser(user), this.#policy.life);
+  }
+
+  /** Ends somebody's session by its public handle, on every server. A dead or unknown one: `absent`. */
+  async revoke(
+    sid: string,
+    { reason = "revoked", actor }: RevokeOptions = {},
+  ): Promise<"revoked" | "absent"> {
+    const parsed = parseSessionId(sid);
+    const outcome = parsed === undefined ? "absent" : await this.#store.revoke(parsed);
+    if (parsed !== undefined && outcome === "revoked") {
+      this.#emit({ type: "revoked", sid: parsed, user: undefined, reason, actor });
+    }
+    return outcome;
+  }
+
+  /**
+   * Ends all sessions of a user at one moment, on every server, but for `except`: also those that no
+   * list knows any more, and logins under way that carry an older `generation`. Resolves to the
+   * number of sessions that were cleared away.
+   */
+  async revokeUser(
+    user: string,
+    { except, reason = "revoked", actor }: RevokeOptions & { readonly except?: string } = {},
+  ): Promise<number> {
+    const kept = except === undefined ? undefined : parseSessionId(except);
+    const count = await this.#store.revokeUser(checkUser(user), this.#policy.life, kept);
+    this.#emit({ type: "user-revoked", user, reason, actor, count });
+    return count;
+  }
+
+  /** Read it before you check a credential and give it to `login`: see `LoginOptions`. */
+  async generation(user: string): Promise<number> {
+    return this.#store.generation(checkUser(user));
+  }
+
+  readonly #actions: SessionActions = {
+    begin: (session) => this.#begin(session),
+    end: async (record, reason) => {
+      const { sid, user } = record;
+      const outcome = await this.#store.revoke(sid, user);
+      if (outcome === "revoked") this.#emit({ type: "revoked", sid, user, reason, actor: user });
+    },
+    opened: async (tokens) => {
+      const answers = await Promise.all(tokens.map((token) => this.check(token)));
+      return answers.flatMap((answer) => (answer.status === "valid" ? [answer.record] : []));
+    },
+    update: (sid, delta, ifVersion) =>
+      this.#store.update(sid, { ...delta, ifVersion }, this.#policy.life),
+    validate: async (data) => this.#schema && validate(this.#schema, data),
+  };
+
+  async #begin(session: Beginning): Promise<{ token: string; record: SessionRecord }> {
+    const { generation, data } = session;
+    const user = session.user === undefined ? undefined : checkUser(session.user);
+    const { layout, life, cap } = this.#policy;
+    const secret = layout === "split" ? mintSecret(this.#random) : undefined;
+    const secretHash = secret === undefined ? undefined : hashSecret(secret);
+    const device = session.device?.slice(0, DEVICE_MAX_CHARS).replace(/\p{Surrogate}/gu, "\uFFFD");
+    for (let tries = 0; tries < MINT_TRIES; tries++) {
+      const sid = this.#store.mintId(user);
+      const wanted = { sid, user, secretHash, life, cap, generation, device, data };
+      const created = await this.#store.create(wanted);
+      if (created.outcome === "created") {
+        this.#emit({ type: "created", sid, user });
+        for (const other of created.evicted) {
+          this.#emit({ type: "revoked", sid: other, user, reason: "evicted", actor: undefined });
+        }
+        return { token: formatToken({ sid, secret }), record: created.record };
+      }
+      if (created.outcome !== "exists") {
+        this.#refuse(created.outcome);
+        throw refusal(created.outcome);
+      }
+    }
+    throw new SessionError("id-collision", `${MINT_TRIES} fresh session ids were taken`);
+  }
+
+  /** The data as the handler sees it; what does not fit the schema any more is left out. */
+  async #values(answer: Answer): Promise<Readonly<Record<string, unknown>>> {
+    const values = answer.status === "valid" ? (parseFields(answer.record.data) ?? {}) : {};
+    if (this.#schema === undefined) return values;
+    const seen = await this.#schema["~standard"].validate({ ...values });
+    return seen.issues === undefined ? { ...Object(seen.value) } : values;
+  }
+
+  #refuse(reason: RefuseReason, sid?: SessionId): Answer {
+    this.#emit({ type: "refused", sid, reason });
+    return { status: "invalid" };
+  }
+
+  #emit(event: Parameters<SessionListener>[0]): void {
+    try {
+      this.#listener?.(event);
+    } catch {
+      // The option says so: what a listener throws must not end a request.
+    }
+  }
+}
+
+function refusal(outcome: "limit" | "stale"): SessionError {
+  return outcome === "limit"
+    ? new SessionError("session-limit", "the user has as many sessions as allowed")
+    : new SessionError("stale-credential", "the user's sessions were revoked during this login");
+}

@@ -1,0 +1,110 @@
+/** The pure rules: which settings a manager runs by, and whether a record answers a token. */
+import { type CookieOptions, type CookieSettings, checkCookie } from "./cookie.ts";
+import { type Duration, parseDuration } from "./duration.ts";
+import { SessionError } from "./errors.ts";
+import type { SessionRecord } from "./record.ts";
+import type { Cap, Life } from "./store.ts";
+import { type Layout, type ParsedToken, secretMatches } from "./token.ts";
+
+export interface PolicyOptions {
+  /** What the token is made of; see `Layout`. Default "split". */
+  readonly layout?: Layout;
+  /**
+   * How long a session lives without being used; false: use prolongs nothing. Default "30m", in the
+   * literal layout false.
+   */
+  readonly idleTimeout?: Duration | false;
+  /** How long a session lives from its login, however much it is used. Default "12h". */
+  readonly absoluteTimeout?: Duration;
+  /** How many sessions one user may have at once. Default: any number. */
+  readonly maxPerUser?: number;
+  /** What a login does that would be one too many. Default "evict-oldest". */
+  readonly atLimit?: Cap["policy"];
+  /** The session cookie. */
+  readonly cookie?: CookieOptions;
+}
+
+export interface Policy {
+  readonly layout: Layout;
+  readonly life: Life;
+  /** The least time between two touches of a session; Infinity where use prolongs nothing. */
+  readonly touchIntervalMs: number;
+  readonly cap: Cap | undefined;
+  readonly cookie: CookieSettings;
+}
+
+const DEFAULTS = { layout: "split", idleTimeout: "30m", absoluteTimeout: "12h" } as const;
+/** A touch is a write and, with a near cache, a message to every server: at most one a minute. */
+const TOUCH_INTERVAL_MIN_MS = 60_000;
+const TOUCHES_PER_IDLE_TIMEOUT = 10;
+export const MAX_PER_USER_LIMIT = 10_000;
+/** 400 days, as long as a browser keeps any cookie (RFC 6265bis §5.5). */
+export const ABSOLUTE_TIMEOUT_MAX_MS: number = 400 * 86_400_000;
+
+/** Options made complete. Throws `invalid-option` with the name of the field. */
+export function checkPolicy(options: PolicyOptions): Policy {
+  const layout = options.layout ?? DEFAULTS.layout;
+  if (layout !== "split" && layout !== "literal") {
+    throw invalid("layout", 'must be "split" or "literal"');
+  }
+  const life = checkLife(options, layout);
+  return {
+    layout,
+    life,
+    touchIntervalMs: touchInterval(life),
+    cap: checkCap(options),
+    cookie: checkCookie(options.cookie),
+  };
+}
+
+function checkLife(options: PolicyOptions, layout: Layout): Life {
+  const absoluteTimeoutMs = parseDuration(
+    options.absoluteTimeout ?? DEFAULTS.absoluteTimeout,
+    "absoluteTimeout",
+  );
+  if (absoluteTimeoutMs > ABSOLUTE_TIMEOUT_MAX_MS) {
+    throw invalid("absoluteTimeout", "must be at most 400d");
+  }
+  const idle = options.idleTimeout ?? (layout === "split" ? DEFAULTS.idleTimeout : false);
+  if (idle === false) return { idleTimeoutMs: undefined, absoluteTimeoutMs };
+  return { idleTimeoutMs: parseDuration(idle, "idleTimeout"), absoluteTimeoutMs };
+}
+
+function touchInterval({ idleTimeoutMs }: Life): number {
+  if (idleTimeoutMs === undefined) return Number.POSITIVE_INFINITY;
+  const tenth = Math.ceil(idleTimeoutMs / TOUCHES_PER_IDLE_TIMEOUT);
+  // An idle timeout of less than two minutes would otherwise run out between two touches.
+  return Math.min(Math.max(tenth, TOUCH_INTERVAL_MIN_MS), Math.ceil(idleTimeoutMs / 2));
+}
+
+function checkCap({ maxPerUser, atLimit = "evict-oldest" }: PolicyOptions): Cap | undefined {
+  if (atLimit !== "evict-oldest" && atLimit !== "reject") {
+    throw invalid("atLimit", 'must be "evict-oldest" or "reject"');
+  }
+  if (maxPerUser === undefined) return undefined;
+  if (!Number.isSafeInteger(maxPerUser) || maxPerUser < 1 || maxPerUser > MAX_PER_USER_LIMIT) {
+    throw invalid("maxPerUser", `must be a whole number from 1 to ${MAX_PER_USER_LIMIT}`);
+  }
+  return { max: maxPerUser, policy: atLimit };
+}
+
+/** Whether a session has gone unused for so long that its use is worth a write. */
+export function isTouchDue(record: SessionRecord, touchIntervalMs: number): boolean {
+  const now = record.expiresAt - record.remainingMs;
+  return record.lastSeenAt !== undefined && now - record.lastSeenAt >= touchIntervalMs;
+}
+
+/** Whether the record is the one that the token opens. Both were found under the same sid. */
+export function tokenOpens(token: ParsedToken, record: SessionRecord): boolean {
+  // A record without a hash was made by hand or by a literal-layout server, one with a hash by a
+  // split-layout server. Neither may be opened by the other's tokens: where ids are public handles,
+  // an id alone must open nothing.
+  if (token.secret === undefined || record.secretHash === undefined) {
+    return token.secret === record.secretHash;
+  }
+  return secretMatches(token.secret, record.secretHash);
+}
+
+function invalid(field: string, rule: string): SessionError {
+  return new SessionError("invalid-option", `${field} ${rule}`, { field });
+}

@@ -1,0 +1,231 @@
+/** The handle of one request on its session: what your handler holds. */
+import { type CookieSettings, clearCookieLine, cookieValues, setCookieLine } from "./cookie.ts";
+import type { Credential } from "./credential.ts";
+import { type Delta, SessionData } from "./data.ts";
+import { SessionError } from "./errors.ts";
+import type { HttpExchange } from "./exchange.ts";
+import { checkUser, type SessionRecord } from "./record.ts";
+import type { UpdateOutcome } from "./store.ts";
+import type { SessionId } from "./token.ts";
+
+/**
+ * The three answers to "whose token is this?". `invalid` is the store's word, `unknown` means that
+ * the store could not say: answer 503, never 401, and leave the cookie alone.
+ */
+export type Answer =
+  | { readonly status: "valid"; readonly record: SessionRecord }
+  | { readonly status: "invalid" }
+  | { readonly status: "unknown"; readonly cause: unknown };
+
+export interface LoginOptions {
+  /** How the token travels: as cookie (default), or in `token` for the client to send as header. */
+  readonly transport?: "cookie" | "header";
+  /**
+   * `sessions.generation(user)`, read before the credential was checked: then a `revokeUser` in the
+   * meantime, say a change of password, refuses this login with "stale-credential".
+   */
+  readonly generation?: number;
+  /** Fields of an anonymous session that the login takes over. Default: none. */
+  readonly keep?: readonly string[];
+  /** What to remember of the device, for a list of sessions; cut at `DEVICE_MAX_CHARS`. */
+  readonly device?: string;
+}
+
+export interface Login {
+  readonly sid: SessionId;
+  /** The secret of this login. Hand it to its holder once; never log it. */
+  readonly token: string;
+  /** Epoch ms by the store's clock. */
+  readonly expiresAt: number;
+}
+
+/** What became of the changes: `gone`, the session ended meanwhile; `conflict`, see `ifUnchanged`. */
+export type CommitOutcome = "unchanged" | "updated" | "conflict" | "gone";
+
+/** Which session to begin. */
+export interface Beginning {
+  readonly user: string | undefined;
+  readonly data: Delta["set"];
+  readonly device?: string | undefined;
+  readonly generation?: number | undefined;
+}
+
+/** What a handle asks of its manager. */
+export interface SessionActions {
+  begin(session: Beginning): Promise<{ readonly token: string; readonly record: SessionRecord }>;
+  end(record: SessionRecord, reason: "login" | "logout"): Promise<void>;
+  /** The sessions that these tokens open. Rejects with "store-unavailable" if that is unknown. */
+  opened(tokens: readonly string[]): Promise<readonly SessionRecord[]>;
+  update(sid: SessionId, delta: Delta, ifVersion: number | undefined): Promise<UpdateOutcome>;
+  /** Throws "invalid-data" if the schema refuses the data. */
+  validate(data: Readonly<Record<string, unknown>>): Promise<unknown>;
+}
+
+interface SessionContext {
+  readonly exchange: HttpExchange;
+  readonly credential: Credential;
+  readonly answer: Answer;
+  /** As the schema sees it, defaults filled in. */
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly cookie: CookieSettings;
+  readonly actions: SessionActions;
+}
+
+export class Session<Data = Record<string, unknown>> {
+  readonly #context: SessionContext;
+  #answer: Answer;
+  #data: SessionData;
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+    this.#answer = context.answer;
+    this.#data = new SessionData(context.values);
+  }
+
+  /** `valid`, `invalid` (no, bad, expired or revoked credential) or `unknown` (answer 503). */
+  get status(): Answer["status"] {
+    return this.#answer.status;
+  }
+
+  /** Who is logged in; undefined if nobody. Throws "store-unavailable" while that is unknown. */
+  get user(): string | undefined {
+    return this.#record()?.user;
+  }
+
+  /** The public handle. Throws "store-unavailable" while the answer is unknown. */
+  get sid(): SessionId | undefined {
+    return this.#record()?.sid;
+  }
+
+  /**
+   * The fields of the session, read and changed like those of an object; `commit` writes them.
+   * Assigning what JSON cannot keep throws "invalid-data" with the path.
+   */
+  get data(): Data {
+    this.#record();
+    return this.#data.view as Data;
+  }
+
+  /** Epoch ms by the store's clock. Undefined where the layout keeps none, or without session. */
+  get createdAt(): number | undefined {
+    return this.#record()?.createdAt;
+  }
+
+  /** When the session ends if nothing else happens. Epoch ms by the store's clock. */
+  get expiresAt(): number | undefined {
+    return this.#record()?.expiresAt;
+  }
+
+  /** The end that no use of the session can move. Epoch ms by the store's clock. */
+  get absoluteExpiresAt(): number | undefined {
+    const record = this.#record();
+    return record?.absoluteExpiresAt ?? record?.expiresAt;
+  }
+
+  /**
+   * Begins a session for a user whose credentials you have checked. A session that the request came
+   * with ends first, and its data with it: what was known before a login is worth nothing after it
+   * (session fixation), and in this order no crash leaves both alive. Rejects with "invalid-user",
+   * "session-limit", "stale-credential" or "store-unavailable"; then no new token is valid.
+   */
+  async login(user: string, options: LoginOptions = {}): Promise<Login> {
+    const { transport = "cookie", generation, keep = [], device } = options;
+    checkUser(user);
+    const held = await this.#held();
+    const texts = this.#data.texts();
+    const data = new Map(keep.flatMap((name) => pair(name, texts.get(name))));
+    for (const record of held) await this.#context.actions.end(record, "login");
+    this.#answer = { status: "invalid" };
+    const begun = await this.#context.actions.begin({ user, data, device, generation });
+    return this.#adopt(begun, transport);
+  }
+
+  /**
+   * Writes what was changed in `data`, and nothing else: fields that other requests changed stay
+   * theirs. Without a session, changes begin an anonymous one. Writes nothing if nothing changed.
+   * Rejects with "invalid-data" if the schema refuses the data, with "store-unavailable".
+   *
+   * @param ifUnchanged write only if nobody else has written since this request began; else `conflict`
+   */
+  async commit({
+    ifUnchanged = false,
+  }: {
+    readonly ifUnchanged?: boolean;
+  } = {}): Promise<CommitOutcome> {
+    const record = this.#record();
+    const delta = this.#data.delta();
+    if (delta === undefined) return "unchanged";
+    await this.#context.actions.validate(this.#data.view);
+    if (record === undefined) {
+      // A session that ended during this request must not go on as an anonymous one.
+      if (this.#context.answer.status === "valid") return "gone";
+      await this.#adopt(
+        await this.#context.actions.begin({ user: undefined, data: delta.set }),
+        "cookie",
+      );
+      return "updated";
+    }
+    const ifVersion = ifUnchanged ? record.version : undefined;
+    const written = await this.#context.actions.update(record.sid, delta, ifVersion);
+    if (written.outcome === "too-large") {
+      throw new SessionError("invalid-data", "data: all fields together are too large", {
+        field: "data",
+      });
+    }
+    if (written.outcome === "updated") {
+      this.#answer = { status: "valid", record: { ...record, version: written.version } };
+      this.#data.settle();
+    }
+    if (written.outcome === "gone") this.#answer = { status: "invalid" };
+    return written.outcome;
+  }
+
+  /**
+   * Ends the session; doing so without one succeeds. A request that names several sessions ends all
+   * of them. The cookie is cleared in any case. Rejects with "store-unavailable" if a session may
+   * still live.
+   */
+  async logout(): Promise<void> {
+    const { exchange, cookie, actions } = this.#context;
+    if (cookieValues(exchange.headers("cookie"), cookie.name).length > 0) {
+      exchange.setCookie(clearCookieLine(cookie));
+    }
+    for (const record of await this.#held()) await actions.end(record, "logout");
+    this.#answer = { status: "invalid" };
+    this.#data = new SessionData({});
+  }
+
+  /** The sessions that this request can name: its own, or all of a duplicated credential. */
+  async #held(): Promise<readonly SessionRecord[]> {
+    const { credential, actions } = this.#context;
+    const record = this.#record();
+    if (record !== undefined) return [record];
+    return credential.kind === "duplicate" ? actions.opened(credential.tokens) : [];
+  }
+
+  #adopt(
+    { token, record }: { readonly token: string; readonly record: SessionRecord },
+    transport: "cookie" | "header",
+  ): Login {
+    this.#answer = { status: "valid", record };
+    const values = [...record.data].map(([name, text]) => [name, JSON.parse(text)]);
+    this.#data = new SessionData(Object.fromEntries(values));
+    if (transport === "cookie") {
+      this.#context.exchange.setCookie(setCookieLine(this.#context.cookie, token));
+    }
+    return { sid: record.sid, token, expiresAt: record.expiresAt };
+  }
+
+  #record(): SessionRecord | undefined {
+    if (this.#answer.status === "unknown") {
+      throw new SessionError("store-unavailable", "the store could not say whose session it is", {
+        cause: this.#answer.cause,
+      });
+    }
+    return this.#answer.status === "valid" ? this.#answer.record : undefined;
+  }
+}
+
+function pair(name: string, text: string | undefined): [string, string][] {
+  return text === undefined ? [] : [[name, text]];
+}

@@ -1,0 +1,156 @@
+/**
+ * The port behind which sessions are kept. These comments are its contract; the suite in
+ * `latchkey/testing` checks every line of it on any implementation.
+ *
+ * For all methods:
+ * - Outcomes are values. A method rejects only with `SessionError` "store-unavailable", when the
+ *   store could not say. The caller must then assume nothing: a write may or may not have happened.
+ * - Each method is atomic: no other client sees it half done, and a crash leaves all or nothing.
+ *   (`revokeUser` is atomic in what it ends; it clears away in steps.)
+ * - There is no upsert. `create` alone brings a session to life, and only under a free id.
+ * - Dead stays dead. Once a session was revoked or ran out, no method brings it back or writes to
+ *   it: they answer `gone`.
+ * - Deadlines follow the store's own clock. A session is dead from its deadline on, exactly.
+ */
+import type { Fields, SessionRecord } from "./record.ts";
+import type { SessionId } from "./token.ts";
+
+/** How long sessions live: the policy of the manager, given with each call that needs it. */
+export interface Life {
+  /** A session ends this long after its last touch; undefined: use prolongs nothing. Whole ms. */
+  readonly idleTimeoutMs: number | undefined;
+  /** A session ends this long after its creation, whatever happens. Whole ms, above 0. */
+  readonly absoluteTimeoutMs: number;
+}
+
+/** How many sessions one user may have, and who goes when there is one more. */
+export interface Cap {
+  readonly max: number;
+  /** `reject`: the new one is refused. `evict-oldest`: those that end first are ended. */
+  readonly policy: "reject" | "evict-oldest";
+}
+
+export interface NewSession {
+  /** From `mintId` with the same user. */
+  readonly sid: SessionId;
+  /** Whose it is; undefined: anonymous, it enters no list. Already checked by `checkUser`. */
+  readonly user: string | undefined;
+  /** SHA-256 of the secret; undefined where the sid itself is the token. */
+  readonly secretHash: string | undefined;
+  readonly life: Life;
+  /** Undefined: any number. Without meaning for an anonymous session. */
+  readonly cap: Cap | undefined;
+  /** From `generation`, read before the user's credentials were checked; undefined: not read. */
+  readonly generation: number | undefined;
+  /** What to keep of the device; undefined: nothing. */
+  readonly device: string | undefined;
+  readonly data: Fields;
+}
+
+export type CreateOutcome =
+  | {
+      readonly outcome: "created";
+      readonly record: SessionRecord;
+      /** Sessions of the user that were ended to keep the cap. */
+      readonly evicted: readonly SessionId[];
+    }
+  /** The id was taken. Nothing was changed: the session that has it goes on. */
+  | { readonly outcome: "exists" }
+  /** The cap is reached, and its policy is `reject`. Nothing was changed. */
+  | { readonly outcome: "limit" }
+  /** All sessions of the user were revoked after `generation` was read. Nothing was changed. */
+  | { readonly outcome: "stale" };
+
+export type LoadOutcome =
+  | { readonly outcome: "found"; readonly record: SessionRecord }
+  /** Unknown, revoked or past its deadline: the store does not tell which. */
+  | { readonly outcome: "missing" }
+  /** Something is there that no `create` wrote and that is no session. It is left as it is. */
+  | { readonly outcome: "corrupt"; readonly reason: string };
+
+/** What an update changes. A field in neither stays as it is, whatever others do to it. */
+export interface Change {
+  readonly set: Fields;
+  readonly unset: ReadonlySet<string>;
+  /** Write only if the record still has this version; undefined: the last write wins per field. */
+  readonly ifVersion: number | undefined;
+}
+
+export type UpdateOutcome =
+  | { readonly outcome: "updated"; readonly version: number }
+  /** The record has another version. Nothing was changed. */
+  | { readonly outcome: "conflict"; readonly version: number }
+  /** There would be more than `DATA_MAX_FIELDS` fields or `DATA_MAX_BYTES`. Nothing was changed. */
+  | { readonly outcome: "too-large" }
+  /** The session is dead. Nothing was changed, nothing was created. */
+  | { readonly outcome: "gone" };
+
+/** Which session is used, and whose it is. */
+export type Touched = Pick<SessionRecord, "sid" | "user">;
+
+export type TouchOutcome =
+  /** The idle deadline was moved; or it had been, less than the interval ago: then no write. */
+  | { readonly outcome: "live"; readonly expiresAt: number; readonly remainingMs: number }
+  | { readonly outcome: "gone" };
+
+/** Limits on the data of one session, checked where it is written. */
+export const DATA_MAX_FIELDS = 256;
+/** Names and JSON texts of all fields together, in bytes of UTF-8. */
+export const DATA_MAX_BYTES = 32_768;
+
+export interface SessionStore {
+  /**
+   * A fresh id, 24 characters of base64url with at least 128 random bits; two calls never agree.
+   * The store mints it because it may steer where the id will live by its user. Asks nobody.
+   */
+  mintId(user?: string): SessionId;
+
+  /**
+   * Begins a session, and lists it under its user in the same step. With a cap, the user never has
+   * more than `max` live sessions, however many logins run at once.
+   */
+  create(session: NewSession): Promise<CreateOutcome>;
+
+  /**
+   * The live session with this id. Changes nothing, prolongs nothing.
+   * @param life what a session is judged by that was kept without its own creation time
+   */
+  load(sid: SessionId, life: Life): Promise<LoadOutcome>;
+
+  /** Writes fields of a live session. Prolongs nothing. */
+  update(sid: SessionId, change: Change, life: Life): Promise<UpdateOutcome>;
+
+  /**
+   * Moves the idle deadline of a live session to `idleTimeoutMs` from now, but never past its
+   * absolute end, never back, and at most once in `intervalMs` however many call.
+   */
+  touch(session: Touched, life: Life, intervalMs: number): Promise<TouchOutcome>;
+
+  /**
+   * Ends a session. Once this resolves, no method can bring it back, on any server. `absent`: it was
+   * dead already, or belongs to somebody else than `owner`; then nothing was changed.
+   *
+   * @param owner end it only if it is this user's; decided in the same atomic step
+   */
+  revoke(sid: SessionId, owner?: string): Promise<"revoked" | "absent">;
+
+  /**
+   * Ends all sessions of a user that were created before this call, but for `except`: also those that
+   * no list knows any more, and those of logins whose `generation` was read before. They are all
+   * dead at one moment, before this resolves. The number of sessions that were cleared away.
+   */
+  revokeUser(user: string, life: Life, except?: SessionId): Promise<number>;
+
+  /** A number that grows with each `revokeUser`; read it before checking a credential. */
+  generation(user: string): Promise<number>;
+
+  /**
+   * The sessions of a user, the one that ends first coming first. Each that lived during the whole
+   * call stands in it exactly once; none that was dead during the whole call does. What the list
+   * finds dead it forgets.
+   */
+  list(user: string, life: Life): Promise<readonly SessionRecord[]>;
+
+  /** Lets go of connections that the store opened itself. Sessions stay. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,36 @@
+/** Server-side sessions: `createSessions` with a store, opened by an adapter. */
+export { type Clock, systemClock } from "./core/clock.ts";
+export type { CookieOptions } from "./core/cookie.ts";
+export type { Duration } from "./core/duration.ts";
+export { isSessionError, SessionError, type SessionErrorCode } from "./core/errors.ts";
+export type { RefuseReason, RevokeReason, SessionEvent, SessionListener } from "./core/events.ts";
+export type { HttpExchange } from "./core/exchange.ts";
+export {
+  createSessions,
+  type RevokeOptions,
+  type SessionManager,
+  type SessionsOptions,
+} from "./core/manager.ts";
+export type { PolicyOptions } from "./core/policy.ts";
+export { checkUser, type Fields, type SessionRecord, USER_MAX_BYTES } from "./core/record.ts";
+export type { Answer, CommitOutcome, Login, LoginOptions, Session } from "./core/session.ts";
+export type { SchemaIssue, SchemaResult, StandardSchema } from "./core/standard-schema.ts";
+export type {
+  Cap,
+  Change,
+  CreateOutcome,
+  Life,
+  LoadOutcome,
+  NewSession,
+  SessionStore,
+  Touched,
+  TouchOutcome,
+  UpdateOutcome,
+} from "./core/store.ts";
+export {
+  type Layout,
+  parseSessionId,
+  type RandomBytes,
+  type SessionId,
+  systemRandom,
+} from "./core/token.ts";

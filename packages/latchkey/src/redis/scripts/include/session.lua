@@ -1,0 +1,60 @@
+-- What every script knows of a session. Stands in each of them in place of "-- include: session".
+--
+-- The string at the session key is the user, and with its TTL the authority on life. The record
+-- beside it is a hash:  s secret hash   c created   l last seen   a absolute end   g generation
+-- v version   d device   and ":name" one JSON text for each field of the data. Short names, because
+-- Redis keeps them once per session. Instants are epoch ms.
+--
+-- The barrier is a zset user -> generation of the last revoke-all, one for the whole slot. A record
+-- holds the newest generation of the slot at its creation, and is dead if its user's is higher: a
+-- counter, so it holds even if a failover sets Redis' clock back. A session without record (literal
+-- layout) is dated by its deadline less its fixed life.
+
+local function int(n) return string.format('%.0f', n) end
+
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- The user's generation; 0 if all his sessions were never revoked, or so long ago that none is left.
+local function generation(barrier, user)
+  local found = redis.pcall('ZSCORE', barrier, user)
+  return type(found) == 'string' and tonumber(found) or 0
+end
+
+-- The highest generation of any user in the slot.
+local function newest(barrier)
+  local last = redis.pcall('ZRANGE', barrier, -1, -1, 'WITHSCORES')
+  return tonumber(last[2] or 0) or 0
+end
+
+-- The live session as {user, deadline, absolute}; else nil and why: 'missing', or a word on a
+-- foreign value. life: ms from creation to end, for sessions without record.
+local function live(session, record, barrier, life, now)
+  local user = redis.pcall('GET', session)
+  if not user then return nil, 'missing' end
+  if type(user) == 'table' then return nil, 'the session key holds no string' end
+  if #user > 256 then return nil, 'the username is too long' end
+  local deadline = redis.call('PEXPIRETIME', session)
+  if deadline < 0 then return nil, 'the session key has no deadline' end
+  local kept = redis.pcall('HMGET', record, 'a', 'g', 's')
+  if kept.err then return nil, 'the record key holds no hash' end
+  local absolute = tonumber(kept[1] or deadline)
+  local born = tonumber(kept[2] or 0)
+  if not absolute or not born then return nil, 'an instant of the record is no number' end
+  if math.min(deadline, absolute) <= now then return nil, 'missing' end
+  if user ~= '' then
+    local revoked = generation(barrier, user)
+    local isBare = not kept[2] and not kept[3]
+    if revoked > born and not (isBare and revoked < deadline - life) then return nil, 'missing' end
+  end
+  return {user = user, deadline = deadline, absolute = absolute}
+end
+
+-- Lists a session under its user until its deadline; the index ends with the last one in it.
+local function enlist(index, sid, deadline)
+  redis.call('ZADD', index, int(deadline), sid)
+  local last = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')
+  redis.call('PEXPIREAT', index, int(tonumber(last[2])))
+end

@@ -1,0 +1,35 @@
+#!lua flags=allow-oom
+-- revoke-user: raises the generation of a user, and with it ends all his sessions at this moment.
+-- What is left of them is taken out of the index, to be cleared away later by sweep.
+--
+-- KEYS  1 barrier of the slot   2 user's index   3 index of what is to be swept
+--       4 session string of the exception, 5 its record (absent: none)
+-- ARGV  1 user   2 longest life of any session in ms   3 sid of the exception
+-- REPLY the new generation
+-- include: session
+
+local now, life = clock(), tonumber(ARGV[2])
+local except = KEYS[4] and live(KEYS[4], KEYS[5], KEYS[1], life, now)
+local raised = math.max(newest(KEYS[1]) + 1, now)
+redis.call('ZADD', KEYS[1], int(raised), ARGV[1])
+-- Older generations end nothing any more: no session is that old. At least the new one stays.
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. int(now - life))
+if redis.call('PTTL', KEYS[1]) < life then redis.call('PEXPIRE', KEYS[1], int(life)) end
+
+if except and except.user == ARGV[1] then
+  redis.call('HSET', KEYS[5], 'g', int(raised))
+  redis.call('PEXPIREAT', KEYS[5], int(except.deadline))
+else
+  except = nil
+end
+if redis.call('EXISTS', KEYS[2]) == 1 then
+  -- A sweep that was cut off has left some behind; they wait for this one.
+  redis.call('ZUNIONSTORE', KEYS[3], 2, KEYS[3], KEYS[2], 'AGGREGATE', 'MAX')
+  redis.call('PEXPIRE', KEYS[3], int(life))
+  redis.call('DEL', KEYS[2])
+end
+if except then
+  redis.call('ZREM', KEYS[3], ARGV[3])
+  enlist(KEYS[2], ARGV[3], except.deadline)
+end
+return raised

@@ -1,0 +1,163 @@
+/** Beginning, finding and ending: mintId, create, load, touch. */
+import assert from "node:assert/strict";
+import {
+  atOnce,
+  begin,
+  type Check,
+  FIXED,
+  fields,
+  found,
+  HASH,
+  HOUR,
+  listed,
+  MARGIN,
+  MINUTE,
+  missing,
+  NAMES,
+  newSession,
+  SLIDING,
+} from "./steps.ts";
+
+export const MINT: Record<string, Check> = {
+  "an id is 24 characters of base64url, and no two agree": async ({ store }) => {
+    const ids = Array.from({ length: 2_000 }, (_, i) => store.mintId(NAMES[i % NAMES.length]));
+    ids.push(store.mintId());
+    for (const id of ids) assert.match(id, /^[A-Za-z0-9_-]{24}$/);
+    assert.equal(new Set(ids).size, ids.length);
+  },
+};
+
+export const CREATE: Record<string, Check> = {
+  "a created session is found by every server, as it was given": async ({ store, other }) => {
+    const data = { cart: '["a"]', "": "1", __proto__x: "{}", "a:b": '"é🔑"' };
+    for (const life of [FIXED, SLIDING]) {
+      const made = await begin(store, { user: "ada", secretHash: HASH, device: "x", life, data });
+      for (const server of [store, other]) {
+        const loaded = await found(server, made.sid, life);
+        assert.deepEqual(loaded, { ...made, remainingMs: loaded.remainingMs });
+        assert.deepEqual([...loaded.data].sort(), [...fields(data)].sort());
+        assert.equal(loaded.createdAt, loaded.lastSeenAt);
+        assert.equal(loaded.absoluteExpiresAt, (loaded.createdAt ?? 0) + life.absoluteTimeoutMs);
+      }
+    }
+  },
+  "a session without secret is found without secret": async ({ store }) => {
+    const made = await begin(store, { user: "ada" });
+    assert.equal(made.secretHash, undefined);
+    assert.equal((await found(store, made.sid)).secretHash, undefined);
+  },
+  "an anonymous session is found without user": async ({ store }) => {
+    const made = await begin(store, { secretHash: HASH });
+    assert.equal((await found(store, made.sid)).user, undefined);
+  },
+  "every username comes back exactly": async ({ store }) => {
+    for (const user of [...NAMES, "x".repeat(256)]) {
+      const made = await begin(store, { user });
+      assert.equal((await found(store, made.sid)).user, user);
+      assert.deepEqual(await listed(store, user), [made.sid]);
+    }
+  },
+  "the life is as long as asked for": async ({ store }) => {
+    const made = await begin(store, { user: "ada" });
+    assert.equal(made.remainingMs, HOUR);
+    const loaded = await found(store, made.sid);
+    assert.ok(loaded.remainingMs <= HOUR && loaded.remainingMs > HOUR - MARGIN);
+    assert.ok(loaded.createdAt === undefined || loaded.createdAt === loaded.expiresAt - HOUR);
+  },
+  // A naive create is an upsert (SET without NX) and hands the first user's session to the second.
+  "an id that is taken is refused, and its session unharmed": async ({ store, other }) => {
+    const made = await begin(store, { user: "ada", secretHash: HASH, data: { a: "1" } });
+    const again = { ...newSession(store, { user: "ada" }), sid: made.sid };
+    assert.deepEqual(await other.create(again), { outcome: "exists" });
+    const loaded = await found(store, made.sid);
+    assert.deepEqual(loaded, { ...made, remainingMs: loaded.remainingMs });
+  },
+  // Asking first and writing then (EXISTS, SET) creates several.
+  "of 50 that take the same id at once, one gets it": async (harness) => {
+    const session = newSession(harness.store, { user: "ada" });
+    const outcomes = await atOnce(harness, 50, (store) => store.create(session));
+    assert.equal(outcomes.filter(({ outcome }) => outcome === "created").length, 1);
+  },
+};
+
+export const LOAD: Record<string, Check> = {
+  "an unknown id is missing": async ({ store }) => {
+    for (const sid of [store.mintId(), store.mintId("ada")]) await missing(store, sid);
+  },
+  "a session lives until its deadline and not longer": async ({ store, elapse }) => {
+    for (const secretHash of [HASH, undefined]) {
+      const made = await begin(store, { user: "ada", secretHash });
+      await elapse(HOUR - MARGIN);
+      assert.ok((await found(store, made.sid)).remainingMs <= MARGIN);
+      await elapse(MARGIN);
+      await missing(store, made.sid);
+    }
+  },
+  "loading prolongs nothing": async ({ store, elapse }) => {
+    for (const life of [FIXED, { ...SLIDING, idleTimeoutMs: HOUR }]) {
+      const made = await begin(store, { user: "ada", life });
+      for (let i = 0; i < 6; i++) {
+        await store.load(made.sid, life);
+        await elapse(HOUR / 6);
+      }
+      await missing(store, made.sid, life);
+    }
+  },
+  "an idle session dies after the idle timeout": async ({ store, elapse }) => {
+    const made = await begin(store, { user: "ada", life: SLIDING });
+    await elapse(30 * MINUTE - MARGIN);
+    await found(store, made.sid, SLIDING);
+    await elapse(MARGIN);
+    await missing(store, made.sid, SLIDING);
+    assert.deepEqual(await listed(store, "ada"), []);
+  },
+};
+
+export const TOUCH: Record<string, Check> = {
+  "use keeps a session alive up to its absolute end and not longer": async (harness) => {
+    const { store, elapse } = harness;
+    const made = await begin(store, { user: "ada", life: SLIDING });
+    for (let used = 0; used < 110; used += 10) {
+      await elapse(10 * MINUTE);
+      const touched = await store.touch(made, SLIDING, MINUTE);
+      assert.equal(touched.outcome, "live", `after ${used + 10} minutes`);
+      assert.deepEqual(await listed(store, "ada"), [made.sid]);
+    }
+    const last = await found(store, made.sid, SLIDING);
+    assert.equal(last.expiresAt, last.absoluteExpiresAt);
+    await elapse(10 * MINUTE);
+    assert.deepEqual(await store.touch(made, SLIDING, MINUTE), { outcome: "gone" });
+    await missing(store, made.sid, SLIDING);
+  },
+  "many in one interval move the deadline once": async (harness) => {
+    const { store, elapse } = harness;
+    const made = await begin(store, { user: "ada", life: SLIDING });
+    await elapse(10 * MINUTE);
+    const touched = await atOnce(harness, 100, (at) => at.touch(made, SLIDING, 5 * MINUTE));
+    const ends = touched.map((answer) => (answer.outcome === "live" ? answer.expiresAt : 0));
+    assert.equal(new Set(ends).size, 1);
+    assert.equal((await found(store, made.sid, SLIDING)).expiresAt, ends[0]);
+    await elapse(4 * MINUTE);
+    const early = await store.touch(made, SLIDING, 5 * MINUTE);
+    assert.equal(early.outcome === "live" && early.remainingMs < 27 * MINUTE, true);
+    await elapse(MINUTE);
+    const due = await store.touch(made, SLIDING, 5 * MINUTE);
+    assert.equal(due.outcome === "live" && due.remainingMs > 29 * MINUTE, true);
+  },
+  "a fixed life does not move": async ({ store, elapse }) => {
+    for (const secretHash of [HASH, undefined]) {
+      const made = await begin(store, { user: "ada", secretHash });
+      await elapse(HOUR / 2);
+      const touched = await store.touch(made, FIXED, MINUTE);
+      assert.equal(touched.outcome === "live" && touched.remainingMs <= HOUR / 2, true);
+    }
+  },
+  // EXPIRE-based touches are safe here; SET-based ones (a whole-session save) revive it.
+  "a dead session is not touched back to life": async ({ store, other }) => {
+    const made = await begin(store, { user: "ada", life: SLIDING });
+    await store.revoke(made.sid);
+    assert.deepEqual(await other.touch(made, SLIDING, 0), { outcome: "gone" });
+    await missing(store, made.sid, SLIDING);
+    assert.deepEqual(await listed(store, "ada"), []);
+  },
+};

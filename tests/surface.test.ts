@@ -1,0 +1,37 @@
+/** The public names, on a list: a change of this file is a change of what others depend on. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { ROOT } from "./support/server.ts";
+
+const SURFACE: Record<string, string[]> = {
+  latchkey: [
+    "SessionError",
+    "USER_MAX_BYTES",
+    "checkUser",
+    "createSessions",
+    "isSessionError",
+    "parseSessionId",
+    "systemClock",
+    "systemRandom",
+  ],
+  "latchkey/redis": ["CONNECT_TIMEOUT_MS", "connect", "driverFor", "redisStore"],
+  "latchkey/memory": ["memoryStore"],
+  "latchkey/node": ["nodeExchange", "nodeSessions"],
+  "latchkey/express": ["expressSessions", "requireSession"],
+  "latchkey/testing": ["ManualClock", "storeConformance"],
+};
+
+test.each(Object.entries(SURFACE))("%s exports these names", async (path, names) => {
+  expect(Object.keys(await import(path)).sort()).toEqual(names);
+});
+
+test("every published path is on the list, with its types and its source", () => {
+  const { exports } = JSON.parse(readFileSync(`${ROOT}/packages/latchkey/package.json`, "utf8"));
+  const { "./package.json": own, ...paths } = exports;
+  expect(own).toBe("./package.json");
+  const published = Object.keys(paths).map((path) => path.replace(/^\./, "latchkey"));
+  expect(published.sort()).toEqual(Object.keys(SURFACE).sort());
+  for (const target of Object.values<object>(paths)) {
+    expect(Object.keys(target)).toEqual(["source", "types", "default"]);
+  }
+});
