@@ -27,7 +27,7 @@ export default defineConfig({
           exclude: ["tests/{tidy,deploy}.test.ts"],
           globalSetup: ["tests/support/global-setup.ts"],
           // Not a speed that is promised: room for a busy machine that starts real processes.
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 120_000,
         },
       },

@@ -15,6 +15,7 @@ import { until } from "./support/until.ts";
 /** Found, or installed, by global setup. */
 const executablePath = process.env["CHROMIUM_PATH"] ?? "";
 const hasChromium = executablePath !== "";
+const ACTION_LIMIT_MS = 100_000;
 const FLAGS = [
   "--headless",
   "--no-sandbox",
@@ -61,6 +62,8 @@ describe.skipIf(!hasChromium)(
       complaints.length = 0;
       await resp.command("FLUSHALL");
       context = await browser.newContext();
+      // Only ends a test that has failed: a browser started for the first time can take a while.
+      context.setDefaultTimeout(ACTION_LIMIT_MS);
     });
 
     afterEach(async () => {
@@ -147,10 +150,10 @@ describe.skipIf(!hasChromium)(
       await page.addInitScript("Date.now = () => 0");
       await openPage(page);
       const id = await logIn(page, "ada");
+      const inRedis = async (): Promise<number> =>
+        Number(await resp.command("TTL", `session:${id}`));
+      await until(async () => Math.abs((await shownTtl(page)) - (await inRedis())) <= 2);
       const atFirst = await shownTtl(page);
-      expect(Math.abs(atFirst - Number(await resp.command("TTL", `session:${id}`)))).toBeLessThan(
-        3,
-      );
       await until(async () => (await shownTtl(page)) <= atFirst - 2);
       expect(await textOf(page.getByRole("timer"))).toMatch(/^59:\d\d$/);
     });
