@@ -22,12 +22,15 @@ if except and except.user == ARGV[1] then
 else
   except = nil
 end
-if redis.call('EXISTS', KEYS[2]) == 1 then
+if redis.call('EXISTS', KEYS[3]) == 1 then
   -- A sweep that was cut off has left some behind; they wait for this one.
   redis.call('ZUNIONSTORE', KEYS[3], 2, KEYS[3], KEYS[2], 'AGGREGATE', 'MAX')
-  redis.call('PEXPIRE', KEYS[3], int(life))
   redis.call('DEL', KEYS[2])
+elseif redis.call('EXISTS', KEYS[2]) == 1 then
+  -- O(1), while 10,000 sessions would take 30 ms to remove. Its end comes along.
+  redis.call('RENAME', KEYS[2], KEYS[3])
 end
+redis.call('PEXPIRE', KEYS[3], int(life))
 if except then
   redis.call('ZREM', KEYS[3], ARGV[3])
   enlist(KEYS[2], ARGV[3], except.deadline)
