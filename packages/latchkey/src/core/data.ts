@@ -25,7 +25,7 @@ export class SessionData {
 
   /** @param values the fields as loaded, already parsed */
   constructor(values: Readonly<Record<string, unknown>>) {
-    for (const [name, value] of Object.entries(values)) this.#target[name] = value;
+    Object.assign(this.#target, values);
     this.#before = this.texts();
     this.view = new Proxy(this.#target, {
       set: (target, name, value) => {
@@ -55,7 +55,7 @@ export class SessionData {
     return texts;
   }
 
-  /** What differs from the last `settle`; undefined if nothing does. */
+  /** What differs from what is written; undefined if nothing does. */
   delta(): Delta | undefined {
     const now = this.texts();
     const set = new Map([...now].filter(([name, text]) => this.#before.get(name) !== text));
@@ -63,8 +63,17 @@ export class SessionData {
     return set.size === 0 && unset.size === 0 ? undefined : { set, unset };
   }
 
-  /** From here on, what is there now counts as written. */
-  settle(): void {
+  /** These changes were written. What was changed since they were taken is still to be. */
+  settle({ set, unset }: Delta): void {
+    const before = new Map([...this.#before, ...set]);
+    for (const name of unset) before.delete(name);
+    this.#before = before;
+  }
+
+  /** Puts other fields in place of all; who holds `view` sees them. */
+  reset(values: Readonly<Record<string, unknown>>): void {
+    for (const name of Object.keys(this.#target)) delete this.#target[name];
+    Object.assign(this.#target, values);
     this.#before = this.texts();
   }
 }

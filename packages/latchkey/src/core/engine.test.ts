@@ -109,6 +109,44 @@ describe("data", () => {
     expect((await sessions.open(exchange({ "x-session-id": token }))).data["n"]).toBe(1);
   });
 
+  test("what is changed while a commit is under way is written by the next one", async () => {
+    const { sessions } = open();
+    const { token } = await logIn(sessions, "ada");
+    const session = await sessions.open(exchange({ "x-session-id": token }));
+    session.data["a"] = 1;
+    const first = session.commit();
+    await Promise.resolve();
+    session.data["a"] = 2;
+    expect([await first, await session.commit()]).toEqual(["updated", "updated"]);
+    expect((await sessions.open(exchange({ "x-session-id": token }))).data["a"]).toBe(2);
+  });
+
+  test("ifUnchanged holds against what was written before one's own first commit, too", async () => {
+    const { sessions } = open();
+    const { token } = await logIn(sessions, "ada");
+    const [a, b] = await Promise.all(
+      [1, 2].map(() => sessions.open(exchange({ "x-session-id": token }))),
+    );
+    if (a === undefined || b === undefined) throw new Error("two were opened");
+    a.data["n"] = 1;
+    await a.commit();
+    b.data["other"] = 1;
+    expect(await b.commit()).toBe("updated");
+    b.data["n"] = 2;
+    expect(await b.commit({ ifUnchanged: true })).toBe("conflict");
+  });
+
+  test("who holds the data across a login sees the new session's", async () => {
+    const { sessions } = open();
+    const session = await sessions.open(exchange({}));
+    const { data } = session;
+    data["a"] = 1;
+    await session.login("ada");
+    expect(data["a"]).toBeUndefined();
+    data["b"] = 2;
+    expect(await session.commit()).toBe("updated");
+  });
+
   test("a session that ended during the request takes nothing, and does not come back", async () => {
     const { sessions, store } = open();
     const { token, sid } = await logIn(sessions, "ada");
@@ -199,6 +237,13 @@ describe("a schema", () => {
     expect(await session.commit()).toBe("updated");
   });
 
+  test("gives its defaults right after a login as well", async () => {
+    const { sessions } = open({ data: schema });
+    const session = await sessions.open(exchange({}));
+    await session.login("ada");
+    expect(session.data.cart).toEqual([]);
+  });
+
   test("refuses on write, with the path, and nothing is written", async () => {
     const { sessions } = open({ data: schema });
     const { token } = await logIn(sessions, "ada");
@@ -232,6 +277,16 @@ describe("an anonymous session", () => {
     expect(seen.cookies).toHaveLength(1);
     const next = await sessions.open(exchange(cookieOf(seen)));
     expect([next.status, next.user, next.data["cart"]]).toEqual(["valid", undefined, ["a"]]);
+  });
+
+  test("is one session, however many commits run at once", async () => {
+    const { sessions, events } = open();
+    const seen = exchange({});
+    const session = await sessions.open(seen);
+    session.data["a"] = 1;
+    const outcomes = await Promise.all([1, 2, 3].map(() => session.commit()));
+    expect(outcomes).toEqual(["updated", "unchanged", "unchanged"]);
+    expect([events.length, seen.cookies.length]).toEqual([1, 1]);
   });
 
   test("ends with the login on top of it, which takes over only what it is told to", async () => {

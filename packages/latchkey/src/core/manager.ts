@@ -6,7 +6,13 @@ import type { RefuseReason, SessionListener } from "./events.ts";
 import type { HttpExchange } from "./exchange.ts";
 import { checkPolicy, isTouchDue, type Policy, type PolicyOptions, tokenOpens } from "./policy.ts";
 import { checkUser, type SessionRecord } from "./record.ts";
-import { type Answer, type Beginning, Session, type SessionActions } from "./session.ts";
+import {
+  type Answer,
+  type Beginning,
+  type Begun,
+  Session,
+  type SessionActions,
+} from "./session.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 import type { SessionStore } from "./store.ts";
 import {
@@ -160,7 +166,7 @@ export class SessionManager<Data = Record<string, unknown>> {
     validate: async (data) => this.#schema && validate(this.#schema, data),
   };
 
-  async #begin(session: Beginning): Promise<{ token: string; record: SessionRecord }> {
+  async #begin(session: Beginning): Promise<Begun> {
     const { generation, data } = session;
     const user = session.user === undefined ? undefined : checkUser(session.user);
     const { layout, life, cap } = this.#policy;
@@ -176,7 +182,9 @@ export class SessionManager<Data = Record<string, unknown>> {
         for (const other of created.evicted) {
           this.#emit({ type: "revoked", sid: other, user, reason: "evicted", actor: undefined });
         }
-        return { token: formatToken({ sid, secret }), record: created.record };
+        const { record } = created;
+        const values = await this.#values({ status: "valid", record });
+        return { token: formatToken({ sid, secret }), record, values };
       }
       if (created.outcome !== "exists") {
         this.#refuse(created.outcome);

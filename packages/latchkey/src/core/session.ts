@@ -50,9 +50,17 @@ export interface Beginning {
   readonly generation?: number | undefined;
 }
 
+/** A session that has begun. */
+export interface Begun {
+  readonly token: string;
+  readonly record: SessionRecord;
+  /** Its data as the schema sees it, defaults filled in. */
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
 /** What a handle asks of its manager. */
 export interface SessionActions {
-  begin(session: Beginning): Promise<{ readonly token: string; readonly record: SessionRecord }>;
+  begin(session: Beginning): Promise<Begun>;
   end(record: SessionRecord, reason: "login" | "logout"): Promise<void>;
   /** The sessions that these tokens open. Rejects with "store-unavailable" if that is unknown. */
   opened(tokens: readonly string[]): Promise<readonly SessionRecord[]>;
@@ -74,11 +82,15 @@ interface SessionContext {
 export class Session<Data = Record<string, unknown>> {
   readonly #context: SessionContext;
   #answer: Answer;
-  #data: SessionData;
+  readonly #data: SessionData;
+  #hadSession: boolean;
+  /** Settles when the commits so far are done. */
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(context: SessionContext) {
     this.#context = context;
     this.#answer = context.answer;
+    this.#hadSession = context.answer.status === "valid";
     this.#data = new SessionData(context.values);
   }
 
@@ -137,6 +149,7 @@ export class Session<Data = Record<string, unknown>> {
     for (const record of held) await this.#context.actions.end(record, "login");
     this.#answer = { status: "invalid" };
     const begun = await this.#context.actions.begin({ user, data, device, generation });
+    this.#data.reset(begun.values);
     return this.#adopt(begun, transport);
   }
 
@@ -147,37 +160,12 @@ export class Session<Data = Record<string, unknown>> {
    *
    * @param ifUnchanged write only if nobody else has written since this request began; else `conflict`
    */
-  async commit({
-    ifUnchanged = false,
-  }: {
-    readonly ifUnchanged?: boolean;
-  } = {}): Promise<CommitOutcome> {
-    const record = this.#record();
-    const delta = this.#data.delta();
-    if (delta === undefined) return "unchanged";
-    await this.#context.actions.validate(this.#data.view);
-    if (record === undefined) {
-      // A session that ended during this request must not go on as an anonymous one.
-      if (this.#context.answer.status === "valid") return "gone";
-      await this.#adopt(
-        await this.#context.actions.begin({ user: undefined, data: delta.set }),
-        "cookie",
-      );
-      return "updated";
-    }
-    const ifVersion = ifUnchanged ? record.version : undefined;
-    const written = await this.#context.actions.update(record.sid, delta, ifVersion);
-    if (written.outcome === "too-large") {
-      throw new SessionError("invalid-data", "data: all fields together are too large", {
-        field: "data",
-      });
-    }
-    if (written.outcome === "updated") {
-      this.#answer = { status: "valid", record: { ...record, version: written.version } };
-      this.#data.settle();
-    }
-    if (written.outcome === "gone") this.#answer = { status: "invalid" };
-    return written.outcome;
+  commit(options: { readonly ifUnchanged?: boolean } = {}): Promise<CommitOutcome> {
+    // One after the other: two at once would begin two anonymous sessions.
+    const run = this.#turn.then(() => this.#write(options.ifUnchanged ?? false));
+    const settled = (): void => {};
+    this.#turn = run.then(settled, settled);
+    return run;
   }
 
   /**
@@ -192,7 +180,7 @@ export class Session<Data = Record<string, unknown>> {
     }
     for (const record of await this.#held()) await actions.end(record, "logout");
     this.#answer = { status: "invalid" };
-    this.#data = new SessionData({});
+    this.#data.reset({});
   }
 
   /** The sessions that this request can name: its own, or all of a duplicated credential. */
@@ -203,13 +191,40 @@ export class Session<Data = Record<string, unknown>> {
     return credential.kind === "duplicate" ? actions.opened(credential.tokens) : [];
   }
 
-  #adopt(
-    { token, record }: { readonly token: string; readonly record: SessionRecord },
-    transport: "cookie" | "header",
-  ): Login {
+  async #write(ifUnchanged: boolean): Promise<CommitOutcome> {
+    const record = this.#record();
+    const delta = this.#data.delta();
+    if (delta === undefined) return "unchanged";
+    await this.#context.actions.validate(this.#data.view);
+    if (record === undefined) {
+      // A session that ended during this request must not go on as an anonymous one.
+      if (this.#hadSession) return "gone";
+      const begun = await this.#context.actions.begin({ user: undefined, data: delta.set });
+      this.#adopt(begun, "cookie");
+      this.#data.settle(delta);
+      return "updated";
+    }
+    const ifVersion = ifUnchanged ? record.version : undefined;
+    const written = await this.#context.actions.update(record.sid, delta, ifVersion);
+    if (written.outcome === "too-large") {
+      throw new SessionError("invalid-data", "data: all fields together are too large", {
+        field: "data",
+      });
+    }
+    if (written.outcome === "updated") {
+      // If others wrote in between, we have not seen what: a later `ifUnchanged` must still conflict.
+      const isOurs = written.version === record.version + 1;
+      const version = isOurs ? written.version : record.version;
+      this.#answer = { status: "valid", record: { ...record, version } };
+      this.#data.settle(delta);
+    }
+    if (written.outcome === "gone") this.#answer = { status: "invalid" };
+    return written.outcome;
+  }
+
+  #adopt({ token, record }: Begun, transport: "cookie" | "header"): Login {
     this.#answer = { status: "valid", record };
-    const values = [...record.data].map(([name, text]) => [name, JSON.parse(text)]);
-    this.#data = new SessionData(Object.fromEntries(values));
+    this.#hadSession = true;
     if (transport === "cookie") {
       this.#context.exchange.setCookie(setCookieLine(this.#context.cookie, token));
     }
