@@ -73,7 +73,7 @@ describe(".env.example", () => {
 
   test("names each setting that the server reads, and is valid as it stands", () => {
     const source = read("apps/server/src/config.ts");
-    const settings = [...source.matchAll(/^ {4}([A-Z_]+): /gm)].map(([, name = ""]) => name);
+    const settings = [...source.matchAll(/^ {2,4}([A-Z_]+): /gm)].map(([, name = ""]) => name);
     expect([...names, "NODE_ENV"].sort()).toEqual([...new Set(settings)].sort());
     const values = Object.fromEntries(
       [...example.matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]),

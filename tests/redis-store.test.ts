@@ -320,6 +320,17 @@ describe("the client", () => {
     await expect(refused).rejects.toMatchObject({ code: "store-unavailable" });
   });
 
+  test.each<[string, object | undefined]>([
+    ["url", undefined],
+    ["url", {}],
+    ["url", { url: "redis://127.0.0.1:1", client: {} }],
+    ["client", { client: {} }],
+    ["keyPrefix", { url: "redis://127.0.0.1:1", keyPrefix: "x" }],
+  ])("%s is named when the options are bad: %o", async (field, options) => {
+    const refused = redisStore(options as Parameters<typeof redisStore>[0]);
+    await expect(refused).rejects.toMatchObject({ code: "invalid-option", field });
+  });
+
   test("a bad time limit is refused by name", async () => {
     const refused = redisStore({ url: redis.url, callTimeout: "0s" });
     await expect(refused).rejects.toMatchObject({ field: "callTimeout" });

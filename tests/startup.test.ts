@@ -44,6 +44,7 @@ describe("a bad setting: exit 78, its name first, its value never", () => {
     ["REDIS_URL", { REDIS_URL: "redis://localhost:port" }],
     ["REDIS_URL", { REDIS_URL: "redis+cluster://a:1,b:x" }],
     ["REDIS_URL", { REDIS_URL: "redis+sentinel://a:1/m" }],
+    ["REDIS_URL", { REDIS_URL: "redis://127.0.0.1:1/abc" }],
     ["HOST", { HOST: "0.0.0.0" }],
     ["HOST", { HOST: "192.0.2.1" }],
     ["AUTH_DEMO_EXPOSE", { HOST: "0.0.0.0", AUTH_DEMO_EXPOSE: "yes" }],
@@ -62,14 +63,21 @@ describe("a bad setting: exit 78, its name first, its value never", () => {
   });
 
   test("all problems at once", async () => {
-    const env = { PORT: "x", HOST: "0.0.0.0", SESSION_TTL_SECONDS: "x", REDIS_URL: "secret-word" };
+    const bad = { PORT: "x", HOST: "0.0.0.0", SESSION_TTL_SECONDS: "x", REDIS_URL: "secret-word" };
+    const env = { ...bad, AUTH_PROFILE: "production" };
     const { code, output } = await runServer({ env, cwd });
     expect(code).toBe(CONFIG);
     const names = output
       .trimEnd()
       .split("\n")
       .map((line) => line.split(" ")[0]);
-    expect(names.sort()).toEqual(["HOST", "PORT", "REDIS_URL", "SESSION_TTL_SECONDS"]);
+    expect(names.sort()).toEqual([
+      "AUTH_PROFILE",
+      "HOST",
+      "PORT",
+      "REDIS_URL",
+      "SESSION_TTL_SECONDS",
+    ]);
     expect(output).not.toContain("secret-word");
   });
 

@@ -5,6 +5,9 @@ import { ROOT } from "./support/server.ts";
 
 const SURFACE: Record<string, string[]> = {
   latchkey: [
+    "DATA_MAX_BYTES",
+    "DATA_MAX_FIELDS",
+    "DEVICE_MAX_CHARS",
     "SessionError",
     "USER_MAX_BYTES",
     "checkUser",

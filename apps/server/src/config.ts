@@ -41,10 +41,10 @@ export function readConfig(
   // An empty line in .env means "not set", as in every shell script.
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
   const parsed = SETTINGS.safeParse(set);
-  if (!parsed.success) {
-    throw new ConfigError(
-      parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`),
-    );
+  const together = TOGETHER.safeParse(set);
+  if (!parsed.success || !together.success) {
+    const issues = [...(parsed.error?.issues ?? []), ...(together.error?.issues ?? [])];
+    throw new ConfigError(issues.map(({ path, message }) => `${path.join(".")} ${message}`));
   }
   const settings = parsed.data;
   return {
@@ -58,18 +58,24 @@ export function readConfig(
   };
 }
 
-const SETTINGS = z
+const SETTINGS = z.object({
+  PORT: wholeNumber(0, 65_535).default(3000),
+  HOST: z.string().default("127.0.0.1"),
+  REDIS_URL: z.string().superRefine(checkRedisUrl).optional(),
+  AUTH_DEMO_EXPOSE: z.enum(EXPOSE, `must be one of: ${EXPOSE.join(", ")}`).optional(),
+  SESSION_TTL_SECONDS: wholeNumber(1, TTL_MAX_SECONDS).default(3600),
+  SESSION_PREFIX: z
+    .string()
+    .regex(/^[\w.:/-]{1,64}$/, "must be 1 to 64 of the characters A-Z a-z 0-9 _ . : / -")
+    .default("session:"),
+});
+
+/** What several settings say together; checked also when single ones are bad, to tell all at once. */
+const TOGETHER = z
   .object({
-    PORT: wholeNumber(0, 65_535).default(3000),
     HOST: z.string().default("127.0.0.1"),
-    REDIS_URL: z.string().superRefine(checkRedisUrl).optional(),
     AUTH_PROFILE: z.string().optional(),
-    AUTH_DEMO_EXPOSE: z.enum(EXPOSE, `must be one of: ${EXPOSE.join(", ")}`).optional(),
-    SESSION_TTL_SECONDS: wholeNumber(1, TTL_MAX_SECONDS).default(3600),
-    SESSION_PREFIX: z
-      .string()
-      .regex(/^[\w.:/-]{1,64}$/, "must be 1 to 64 of the characters A-Z a-z 0-9 _ . : / -")
-      .default("session:"),
+    AUTH_DEMO_EXPOSE: z.string().optional(),
     NODE_ENV: z.string().optional(),
   })
   .superRefine(({ AUTH_PROFILE, NODE_ENV, HOST, AUTH_DEMO_EXPOSE }, context) => {

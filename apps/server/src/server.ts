@@ -119,6 +119,11 @@ function giveUp(error: unknown): never {
     warn(error.message);
     process.exit(EXIT_UNAVAILABLE);
   }
+  if (isSessionError(error) && error.code === "invalid-option") {
+    // The one option that comes from the operator as it is.
+    warn(`REDIS_URL ${error.message.replace(/^url /, "")}`);
+    process.exit(EXIT_CONFIG);
+  }
   if (isSessionError(error) && error.code === "store-unavailable") {
     warn(`REDIS_URL: ${error.message}`);
     process.exit(EXIT_UNAVAILABLE);

@@ -7,7 +7,9 @@ export type { RefuseReason, RevokeReason, SessionEvent, SessionListener } from "
 export type { HttpExchange } from "./core/exchange.ts";
 export {
   createSessions,
+  DEVICE_MAX_CHARS,
   type RevokeOptions,
+  type SessionInfo,
   type SessionManager,
   type SessionsOptions,
 } from "./core/manager.ts";
@@ -15,17 +17,19 @@ export type { PolicyOptions } from "./core/policy.ts";
 export { checkUser, type Fields, type SessionRecord, USER_MAX_BYTES } from "./core/record.ts";
 export type { Answer, CommitOutcome, Login, LoginOptions, Session } from "./core/session.ts";
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./core/standard-schema.ts";
-export type {
-  Cap,
-  Change,
-  CreateOutcome,
-  Life,
-  LoadOutcome,
-  NewSession,
-  SessionStore,
-  Touched,
-  TouchOutcome,
-  UpdateOutcome,
+export {
+  type Cap,
+  type Change,
+  type CreateOutcome,
+  DATA_MAX_BYTES,
+  DATA_MAX_FIELDS,
+  type Life,
+  type LoadOutcome,
+  type NewSession,
+  type SessionStore,
+  type Touched,
+  type TouchOutcome,
+  type UpdateOutcome,
 } from "./core/store.ts";
 export {
   type Layout,

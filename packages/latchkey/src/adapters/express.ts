@@ -14,10 +14,11 @@ declare global {
 }
 
 /** Puts `req.session` on each request that passes. Mount it where sessions are needed. */
-export function expressSessions(sessions: SessionManager): RequestHandler {
+export function expressSessions<Data>(sessions: SessionManager<Data>): RequestHandler {
   const open = nodeSessions(sessions);
   return async function openSession(req, res, next) {
-    req.session = await open(req, res);
+    // Express has one type for all requests; `sessions.open(nodeExchange(req, res))` is the typed way.
+    req.session = (await open(req, res)) as Session;
     next();
   };
 }
@@ -37,6 +38,7 @@ export function requireSession({
   readonly refuse?: (req: Request, res: Response, refusal: Refusal) => void;
 } = {}): RequestHandler {
   return function checkSession(req, res, next) {
+    if (req.session === undefined) throw new Error("mount expressSessions before requireSession");
     if (req.session.status === "unknown") {
       const title = "Sessions cannot be checked right now";
       refuse(req, res, { status: 503, code: "store_unavailable", title });

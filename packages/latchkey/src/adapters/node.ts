@@ -1,5 +1,6 @@
 /** Sessions for `node:http`. The other adapters for Node's own requests stand on this one. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { SessionError } from "../core/errors.ts";
 import type { HttpExchange } from "../core/exchange.ts";
 import type { SessionManager } from "../core/manager.ts";
 import type { Session } from "../core/session.ts";
@@ -9,12 +10,18 @@ import type { Session } from "../core/session.ts";
  * const open = nodeSessions(sessions);
  * createServer(async (req, res) => {
  *   const session = await open(req, res);
- *   res.end(session.user ?? "nobody");
+ *   if (session.status === "unknown") res.writeHead(503).end();
+ *   else res.end(session.user ?? "nobody");
  * });
  */
-export function nodeSessions(
-  sessions: SessionManager,
-): (req: IncomingMessage, res: ServerResponse) => Promise<Session> {
+export function nodeSessions<Data>(
+  sessions: SessionManager<Data>,
+): (req: IncomingMessage, res: ServerResponse) => Promise<Session<Data>> {
+  if (typeof sessions?.open !== "function") {
+    throw new SessionError("invalid-option", "sessions must come from createSessions", {
+      field: "sessions",
+    });
+  }
   return (req, res) => sessions.open(nodeExchange(req, res));
 }
 

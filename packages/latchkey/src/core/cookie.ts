@@ -18,6 +18,9 @@ const DEFAULTS = { name: "__Host-sid", secure: true, sameSite: "Lax" } as const;
 const COOKIE_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/;
 
 export function checkCookie(options: CookieOptions = {}): CookieSettings {
+  for (const name of Object.keys(Object(options))) {
+    if (!(name in DEFAULTS)) throw invalid(`cookie.${name}`, "is no option of the cookie");
+  }
   const settings = {
     name: options.name ?? DEFAULTS.name,
     secure: options.secure ?? DEFAULTS.secure,

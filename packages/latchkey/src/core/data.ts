@@ -6,9 +6,11 @@
 import { SessionError } from "./errors.ts";
 import type { Fields } from "./record.ts";
 import type { SchemaIssue, StandardSchema } from "./standard-schema.ts";
+import { DATA_MAX_BYTES, DATA_MAX_FIELDS } from "./store.ts";
 
 /** How deep values may be nested; `JSON.stringify` breaks at some 10,000. */
 export const DATA_MAX_DEPTH = 32;
+const utf8 = new TextEncoder();
 /** In a map these are names like any other; copied into an ordinary object they are not. */
 const UNSAFE_NAMES: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
@@ -37,6 +39,9 @@ export class SessionData {
       },
       defineProperty: () => {
         throw invalidData("data", "can only be assigned to");
+      },
+      preventExtensions: () => {
+        throw invalidData("data", "cannot be frozen");
       },
       setPrototypeOf: () => {
         throw invalidData("data", "has no prototype");
@@ -100,6 +105,44 @@ export async function validate<Data>(
   throw invalidData(issue === undefined ? "data" : pathOf(issue), issue?.message ?? "is invalid");
 }
 
+/** Throws "invalid-data" for more fields or bytes than a session may have. */
+export function checkSize(data: Fields): void {
+  const bytes = [...data].reduce((sum, [name, text]) => sum + utf8.encode(name + text).length, 0);
+  if (data.size <= DATA_MAX_FIELDS && bytes <= DATA_MAX_BYTES) return;
+  throw invalidData("data", `has more than ${DATA_MAX_FIELDS} fields or ${DATA_MAX_BYTES} bytes`);
+}
+
+/**
+ * The data as the schema sees it, defaults filled in. Fields that do not fit it any more are left
+ * out: a session from before a release must not fail every request after it.
+ */
+export async function fitted(
+  schema: StandardSchema,
+  values: Readonly<Record<string, unknown>>,
+): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    const seen = await schema["~standard"].validate({ ...values });
+    if (seen.issues === undefined) return asJson(seen.value) ?? values;
+    const misfits = new Set(seen.issues.map((issue) => pathOf(issue).split(".")[0]));
+    const rest = Object.entries(values).filter(([name]) => !misfits.has(name));
+    const again = await schema["~standard"].validate(Object.fromEntries(rest));
+    return (again.issues === undefined && asJson(again.value)) || Object.fromEntries(rest);
+  } catch {
+    // A schema that throws says nothing about the data.
+    return values;
+  }
+}
+
+/** The fields of an object, if all of them are plain JSON. */
+function asJson(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  try {
+    for (const [name, field] of Object.entries(Object(value))) checkJson(field, name, 1);
+    return { ...Object(value) };
+  } catch {
+    return undefined;
+  }
+}
+
 function pathOf({ path = [] }: SchemaIssue): string {
   return path.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
 }
@@ -107,6 +150,7 @@ function pathOf({ path = [] }: SchemaIssue): string {
 function checkedName(name: string | symbol): string {
   if (typeof name === "symbol") throw invalidData(String(name), "is a symbol, not a name");
   if (UNSAFE_NAMES.has(name)) throw invalidData(name, "is not a safe name");
+  if (/\p{Surrogate}/u.test(name)) throw invalidData("a name", "is no well-formed Unicode");
   return name;
 }
 
@@ -123,6 +167,10 @@ function checkJson(value: unknown, path: string, depth: number): void {
     throw invalidData(path, `is a ${typeof value}, which JSON has not`);
   const prototype = Object.getPrototypeOf(value);
   if (Array.isArray(value)) {
+    // Holes, extra properties and subclasses would come back as something else.
+    if (prototype !== Array.prototype || Reflect.ownKeys(value).length !== value.length + 1) {
+      throw invalidData(path, "is no plain list");
+    }
     for (const [i, item] of value.entries()) checkJson(item, `${path}.${i}`, depth + 1);
     return;
   }
@@ -132,10 +180,20 @@ function checkJson(value: unknown, path: string, depth: number): void {
       `is a ${prototype.constructor?.name}; keep it as a string or plain object`,
     );
   }
-  for (const [name, item] of Object.entries(value)) {
+  for (const [name, { enumerable, value: item, get }] of properties(value, path)) {
+    if (!enumerable || get !== undefined || name === "toJSON") {
+      throw invalidData(`${path}.${name}`, "is no plain value");
+    }
     if (UNSAFE_NAMES.has(name)) throw invalidData(`${path}.${name}`, "is not a safe name");
     if (item !== undefined) checkJson(item, `${path}.${name}`, depth + 1);
   }
+}
+
+function properties(value: object, path: string): [string, PropertyDescriptor][] {
+  return Reflect.ownKeys(value).map((name) => {
+    if (typeof name === "symbol") throw invalidData(path, "has a symbol for a name");
+    return [name, Object.getOwnPropertyDescriptor(value, name) ?? {}];
+  });
 }
 
 function invalidData(path: string, rule: string): SessionError {

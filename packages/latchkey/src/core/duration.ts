@@ -18,7 +18,7 @@ export function parseDuration(text: string, field: string): number {
   if (Number.isSafeInteger(ms) && ms > 0) return ms;
   throw new SessionError(
     "invalid-option",
-    `${field} must be a whole number above 0 with a unit, such as "30m", "12h" or "3600s"`,
+    `${field} must be a whole number above 0 with a unit, such as "250ms", "30m" or "12h"`,
     { field },
   );
 }

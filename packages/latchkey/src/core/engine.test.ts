@@ -359,7 +359,55 @@ describe("limits and revoke-all", () => {
     expect(session.status).toBe("invalid");
   });
 
+  test("a token where a session id belongs is refused, and nobody is logged out", async () => {
+    const { sessions } = open();
+    const { token } = await logIn(sessions, "ada");
+    await expect(sessions.revokeUser("ada", { except: token })).rejects.toMatchObject({
+      code: "invalid-sid",
+      field: "except",
+    });
+    await expect(sessions.revoke(token)).rejects.toMatchObject({
+      code: "invalid-sid",
+      field: "sid",
+    });
+    expect((await sessions.check(token)).status).toBe("valid");
+  });
+
   test.each<[string, object]>([
+    ["generation", { generation: Promise.resolve(1) }],
+    ["generation", { generation: Number.NaN }],
+    ["keep", { keep: "cart" }],
+    ["device", { device: 5 }],
+    ["transport", { transport: "bearer" }],
+  ])("a login with a bad %s fails before anything ends", async (field, options) => {
+    const { sessions } = open();
+    const { token } = await logIn(sessions, "ada");
+    const session = await sessions.open(exchange({ "x-session-id": token }));
+    await expect(session.login("ada", options)).rejects.toMatchObject({
+      code: "invalid-option",
+      field,
+    });
+    expect((await sessions.check(token)).status).toBe("valid");
+  });
+
+  test("a list holds no secret, not even its hash", async () => {
+    const { sessions } = open();
+    const { sid } = await logIn(sessions, "ada");
+    const [info] = await sessions.list("ada");
+    expect(info).toMatchObject({ sid, user: "ada" });
+    expect(Object.keys(info ?? {}).sort()).toEqual(
+      ["sid", "user", "device", "createdAt", "lastSeenAt", "expiresAt", "absoluteExpiresAt"].sort(),
+    );
+  });
+
+  test.each<[string, object]>([
+    ["maxPeruser", { maxPeruser: 5 }],
+    ["cookie.maxAge", { cookie: { maxAge: 5 } }],
+    ["onEvent", { onEvent: "log" }],
+    ["random", { random: 5 }],
+    ["idleTimeout", { idleTimeout: "13h" }],
+    ["idleTimeout", { idleTimeout: null }],
+    ["atLimit", { atLimit: "reject" }],
     ["maxPerUser", { maxPerUser: 0 }],
     ["maxPerUser", { maxPerUser: 1.5 }],
     ["maxPerUser", { maxPerUser: 10_001 }],

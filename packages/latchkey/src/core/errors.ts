@@ -7,6 +7,8 @@ export type SessionErrorCode =
   | "invalid-option"
   /** A username that cannot be kept; `field` is "user". */
   | "invalid-user"
+  /** Something that is no session id where one belongs, such as a whole token; `field` names it. */
+  | "invalid-sid"
   /** A value that JSON cannot keep, or that the schema refuses; `field` is its path. */
   | "invalid-data"
   /** The user has as many sessions as allowed, and the policy is to reject. */
@@ -51,6 +53,7 @@ function statusOf(code: SessionErrorCode): SessionError["status"] {
       return 503;
     case "invalid-user":
     case "invalid-data":
+    case "invalid-sid":
       return 400;
     case "session-limit":
       return 409;

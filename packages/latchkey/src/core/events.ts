@@ -27,6 +27,8 @@ export type SessionEvent =
   | {
       readonly type: "refused";
       readonly sid: SessionId | undefined;
+      /** Known for "limit" and "stale": a login with good credentials that was refused. */
+      readonly user: string | undefined;
       readonly reason: RefuseReason;
     };
 
@@ -34,7 +36,7 @@ export type SessionEvent =
 export type RevokeReason = "logout" | "login" | "evicted" | "revoked" | (string & {});
 
 export type RefuseReason =
-  /** Wrong length or alphabet; the store was not asked. */
+  /** Wrong length or alphabet, as of any stray cookie; the store was not asked. */
   | "malformed"
   /** More than one credential of the kind that decides. */
   | "duplicate"
@@ -49,4 +51,5 @@ export type RefuseReason =
   /** All sessions of the user were revoked while the credential was being checked. */
   | "stale";
 
-export type SessionListener = (event: SessionEvent) => void;
+/** What it returns is not waited for; what it throws is ignored. */
+export type SessionListener = (event: SessionEvent) => unknown;

@@ -1,11 +1,11 @@
 /** ★ A request becomes a session here: `open` reads its token, asks the store, judges the answer. */
 import { CREDENTIAL_HEADERS, readCredential } from "./credential.ts";
-import { parseFields, validate } from "./data.ts";
+import { checkSize, fitted, parseFields, validate } from "./data.ts";
 import { SessionError } from "./errors.ts";
 import type { RefuseReason, SessionListener } from "./events.ts";
 import type { HttpExchange } from "./exchange.ts";
 import { checkPolicy, isTouchDue, type Policy, type PolicyOptions, tokenOpens } from "./policy.ts";
-import { checkUser, type SessionRecord } from "./record.ts";
+import { checkUser, type Fields, type SessionRecord } from "./record.ts";
 import {
   type Answer,
   type Beginning,
@@ -44,6 +44,16 @@ export interface RevokeOptions {
   readonly actor?: string;
 }
 
+/** A session as lists show it. Instants are epoch ms by the store's clock. */
+export type SessionInfo = Pick<
+  SessionRecord,
+  "sid" | "user" | "device" | "createdAt" | "lastSeenAt" | "expiresAt" | "absoluteExpiresAt"
+>;
+
+const OPTION_NAMES: ReadonlySet<string> = new Set([
+  ...["store", "data", "onEvent", "random", "layout", "idleTimeout", "absoluteTimeout"],
+  ...["maxPerUser", "atLimit", "cookie"],
+]);
 /** Fresh ids to draw before the source of randomness counts as broken. */
 const MINT_TRIES = 3;
 /** A device is remembered in so many characters. */
@@ -64,12 +74,7 @@ export class SessionManager<Data = Record<string, unknown>> {
   readonly #listener: SessionListener | undefined;
 
   constructor(options: SessionsOptions<Data>) {
-    if (typeof options?.store?.load !== "function") {
-      throw new SessionError("invalid-option", "store must be a SessionStore", { field: "store" });
-    }
-    if (options.data !== undefined && options.data["~standard"]?.version !== 1) {
-      throw new SessionError("invalid-option", "data must be a Standard Schema", { field: "data" });
-    }
+    checkOptions(options);
     this.#store = options.store;
     this.#policy = checkPolicy(options);
     this.#schema = options.data;
@@ -103,29 +108,48 @@ export class SessionManager<Data = Record<string, unknown>> {
       if (!tokenOpens(parsed, record)) return this.#refuse("wrong-secret", sid);
       if (parseFields(record.data) === undefined) return this.#refuse("corrupt", sid);
       if (!isTouchDue(record, touchIntervalMs)) return { status: "valid", record };
-      const touched = await this.#store.touch(record, life, touchIntervalMs);
-      if (touched.outcome === "gone") return this.#refuse("missing", sid);
-      const { expiresAt, remainingMs } = touched;
-      return { status: "valid", record: { ...record, expiresAt, remainingMs } };
+      return await this.#touched(record);
     } catch (cause) {
       return { status: "unknown", cause };
     }
   }
 
-  /** The live sessions of a user, the one that ends first coming first. */
-  async list(user: string): Promise<readonly SessionRecord[]> {
-    return this.#store.list(checkUser(user), this.#policy.life);
+  async #touched(record: SessionRecord): Promise<Answer> {
+    const { life, touchIntervalMs } = this.#policy;
+    try {
+      const touched = await this.#store.touch(record, life, touchIntervalMs);
+      if (touched.outcome === "gone") return this.#refuse("missing", record.sid);
+      const { expiresAt, remainingMs } = touched;
+      return { status: "valid", record: { ...record, expiresAt, remainingMs } };
+    } catch {
+      // The store has just said that the session lives. A Redis that answers but takes no writes must
+      // not log people out; the next request tries again.
+      return { status: "valid", record };
+    }
   }
 
-  /** Ends somebody's session by its public handle, on every server. A dead or unknown one: `absent`. */
+  /** The live sessions of a user, the one that ends first coming first; nothing in it is a secret. */
+  async list(user: string): Promise<readonly SessionInfo[]> {
+    const records = await this.#store.list(checkUser(user), this.#policy.life);
+    return records.map((record) => ({
+      ...{ sid: record.sid, user: record.user, device: record.device },
+      ...{ createdAt: record.createdAt, lastSeenAt: record.lastSeenAt },
+      ...{ expiresAt: record.expiresAt, absoluteExpiresAt: record.absoluteExpiresAt },
+    }));
+  }
+
+  /**
+   * Ends somebody's session by its public handle, on every server. A dead or unknown one: `absent`.
+   * Throws "invalid-sid" for what is no session id.
+   */
   async revoke(
     sid: string,
     { reason = "revoked", actor }: RevokeOptions = {},
   ): Promise<"revoked" | "absent"> {
-    const parsed = parseSessionId(sid);
-    const outcome = parsed === undefined ? "absent" : await this.#store.revoke(parsed);
-    if (parsed !== undefined && outcome === "revoked") {
-      this.#emit({ type: "revoked", sid: parsed, user: undefined, reason, actor });
+    const checked = checkSid(sid, "sid");
+    const outcome = await this.#store.revoke(checked);
+    if (outcome === "revoked") {
+      this.#emit({ type: "revoked", sid: checked, user: undefined, reason, actor });
     }
     return outcome;
   }
@@ -133,13 +157,13 @@ export class SessionManager<Data = Record<string, unknown>> {
   /**
    * Ends all sessions of a user at one moment, on every server, but for `except`: also those that no
    * list knows any more, and logins under way that carry an older `generation`. Resolves to the
-   * number of sessions that were cleared away.
+   * number of sessions that were cleared away. Throws "invalid-sid" if `except` is no session id.
    */
   async revokeUser(
     user: string,
     { except, reason = "revoked", actor }: RevokeOptions & { readonly except?: string } = {},
   ): Promise<number> {
-    const kept = except === undefined ? undefined : parseSessionId(except);
+    const kept = except === undefined ? undefined : checkSid(except, "except");
     const count = await this.#store.revokeUser(checkUser(user), this.#policy.life, kept);
     this.#emit({ type: "user-revoked", user, reason, actor, count });
     return count;
@@ -152,6 +176,7 @@ export class SessionManager<Data = Record<string, unknown>> {
 
   readonly #actions: SessionActions = {
     begin: (session) => this.#begin(session),
+    check: (data) => this.#checkData(data),
     end: async (record, reason) => {
       const { sid, user } = record;
       const outcome = await this.#store.revoke(sid, user);
@@ -159,11 +184,13 @@ export class SessionManager<Data = Record<string, unknown>> {
     },
     opened: async (tokens) => {
       const answers = await Promise.all(tokens.map((token) => this.check(token)));
-      return answers.flatMap((answer) => (answer.status === "valid" ? [answer.record] : []));
+      return answers.flatMap((answer) => {
+        if (answer.status === "unknown") throw unknown(answer.cause);
+        return answer.status === "valid" ? [answer.record] : [];
+      });
     },
     update: (sid, delta, ifVersion) =>
       this.#store.update(sid, { ...delta, ifVersion }, this.#policy.life),
-    validate: async (data) => this.#schema && validate(this.#schema, data),
   };
 
   async #begin(session: Beginning): Promise<Begun> {
@@ -187,33 +214,72 @@ export class SessionManager<Data = Record<string, unknown>> {
         return { token: formatToken({ sid, secret }), record, values };
       }
       if (created.outcome !== "exists") {
-        this.#refuse(created.outcome);
+        this.#refuse(created.outcome, undefined, user);
         throw refusal(created.outcome);
       }
     }
     throw new SessionError("id-collision", `${MINT_TRIES} fresh session ids were taken`);
   }
 
-  /** The data as the handler sees it; what does not fit the schema any more is left out. */
-  async #values(answer: Answer): Promise<Readonly<Record<string, unknown>>> {
-    const values = answer.status === "valid" ? (parseFields(answer.record.data) ?? {}) : {};
-    if (this.#schema === undefined) return values;
-    const seen = await this.#schema["~standard"].validate({ ...values });
-    return seen.issues === undefined ? { ...Object(seen.value) } : values;
+  /** Throws "invalid-data" for what is too much, or what the schema refuses. */
+  async #checkData(data: Fields): Promise<void> {
+    checkSize(data);
+    if (this.#schema !== undefined) await validate(this.#schema, parseFields(data) ?? {});
   }
 
-  #refuse(reason: RefuseReason, sid?: SessionId): Answer {
-    this.#emit({ type: "refused", sid, reason });
+  async #values(answer: Answer): Promise<Readonly<Record<string, unknown>>> {
+    const values = answer.status === "valid" ? (parseFields(answer.record.data) ?? {}) : {};
+    return this.#schema === undefined ? values : fitted(this.#schema, values);
+  }
+
+  #refuse(reason: RefuseReason, sid?: SessionId, user?: string): Answer {
+    this.#emit({ type: "refused", sid, user, reason });
     return { status: "invalid" };
   }
 
   #emit(event: Parameters<SessionListener>[0]): void {
+    // The option says so: what a listener throws, at once or later, must not end a request.
+    const ignore = (): void => {};
     try {
-      this.#listener?.(event);
+      Promise.resolve(this.#listener?.(event)).then(ignore, ignore);
     } catch {
-      // The option says so: what a listener throws must not end a request.
+      ignore();
     }
   }
+}
+
+/** What a misspelt or half-right option would otherwise switch off without a word. */
+function checkOptions(options: SessionsOptions<never> | SessionsOptions<unknown>): void {
+  const refuse = (field: string, rule: string): never => {
+    throw new SessionError("invalid-option", `${field} ${rule}`, { field });
+  };
+  if (typeof options?.store?.load !== "function") {
+    refuse("store", "must be a SessionStore (is an await missing before redisStore?)");
+  }
+  for (const name of Object.keys(options)) {
+    if (!OPTION_NAMES.has(name)) refuse(name, "is no option of createSessions");
+  }
+  if (options.data !== undefined && options.data["~standard"]?.version !== 1) {
+    refuse("data", "must be a Standard Schema");
+  }
+  if (options.onEvent !== undefined && typeof options.onEvent !== "function") {
+    refuse("onEvent", "must be a function");
+  }
+  if (options.random !== undefined && typeof options.random !== "function") {
+    refuse("random", "must be a function that gives bytes");
+  }
+}
+
+function checkSid(sid: string, field: string): SessionId {
+  const parsed = parseSessionId(String(sid));
+  if (parsed !== undefined) return parsed;
+  throw new SessionError("invalid-sid", `${field} must be a session id, not a token`, { field });
+}
+
+function unknown(cause: unknown): SessionError {
+  return new SessionError("store-unavailable", "the store could not say whose sessions these are", {
+    cause,
+  });
 }
 
 function refusal(outcome: "limit" | "stale"): SessionError {

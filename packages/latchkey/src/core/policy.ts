@@ -18,7 +18,10 @@ export interface PolicyOptions {
   readonly absoluteTimeout?: Duration;
   /** How many sessions one user may have at once. Default: any number. */
   readonly maxPerUser?: number;
-  /** What a login does that would be one too many. Default "evict-oldest". */
+  /**
+   * What a login does that would be one too many: "evict-oldest" ends the session that would end
+   * first, "reject" refuses the login. Default "evict-oldest".
+   */
   readonly atLimit?: Cap["policy"];
   /** The session cookie. */
   readonly cookie?: CookieOptions;
@@ -37,7 +40,8 @@ const DEFAULTS = { layout: "split", idleTimeout: "30m", absoluteTimeout: "12h" }
 /** A touch is a write and, with a near cache, a message to every server: at most one a minute. */
 const TOUCH_INTERVAL_MIN_MS = 60_000;
 const TOUCHES_PER_IDLE_TIMEOUT = 10;
-export const MAX_PER_USER_LIMIT = 10_000;
+/** A login that evicts looks at all of them in one script: some 2 ms of Redis' time. */
+export const MAX_PER_USER_LIMIT = 1_000;
 /** 400 days, as long as a browser keeps any cookie (RFC 6265bis §5.5). */
 export const ABSOLUTE_TIMEOUT_MAX_MS: number = 400 * 86_400_000;
 
@@ -65,9 +69,15 @@ function checkLife(options: PolicyOptions, layout: Layout): Life {
   if (absoluteTimeoutMs > ABSOLUTE_TIMEOUT_MAX_MS) {
     throw invalid("absoluteTimeout", "must be at most 400d");
   }
-  const idle = options.idleTimeout ?? (layout === "split" ? DEFAULTS.idleTimeout : false);
+  const { idleTimeout } = options;
+  const idle =
+    idleTimeout !== undefined ? idleTimeout : layout === "split" ? DEFAULTS.idleTimeout : false;
   if (idle === false) return { idleTimeoutMs: undefined, absoluteTimeoutMs };
-  return { idleTimeoutMs: parseDuration(idle, "idleTimeout"), absoluteTimeoutMs };
+  const idleTimeoutMs = parseDuration(idle, "idleTimeout");
+  if (options.idleTimeout !== undefined && idleTimeoutMs > absoluteTimeoutMs) {
+    throw invalid("idleTimeout", "must not be longer than absoluteTimeout");
+  }
+  return { idleTimeoutMs, absoluteTimeoutMs };
 }
 
 function touchInterval({ idleTimeoutMs }: Life): number {
@@ -77,11 +87,15 @@ function touchInterval({ idleTimeoutMs }: Life): number {
   return Math.min(Math.max(tenth, TOUCH_INTERVAL_MIN_MS), Math.ceil(idleTimeoutMs / 2));
 }
 
-function checkCap({ maxPerUser, atLimit = "evict-oldest" }: PolicyOptions): Cap | undefined {
+function checkCap(options: PolicyOptions): Cap | undefined {
+  const { maxPerUser, atLimit = "evict-oldest" } = options;
   if (atLimit !== "evict-oldest" && atLimit !== "reject") {
     throw invalid("atLimit", 'must be "evict-oldest" or "reject"');
   }
-  if (maxPerUser === undefined) return undefined;
+  if (maxPerUser === undefined) {
+    if (options.atLimit !== undefined) throw invalid("atLimit", "needs maxPerUser");
+    return undefined;
+  }
   if (!Number.isSafeInteger(maxPerUser) || maxPerUser < 1 || maxPerUser > MAX_PER_USER_LIMIT) {
     throw invalid("maxPerUser", `must be a whole number from 1 to ${MAX_PER_USER_LIMIT}`);
   }

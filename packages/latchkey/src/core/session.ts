@@ -4,8 +4,8 @@ import type { Credential } from "./credential.ts";
 import { type Delta, SessionData } from "./data.ts";
 import { SessionError } from "./errors.ts";
 import type { HttpExchange } from "./exchange.ts";
-import { checkUser, type SessionRecord } from "./record.ts";
-import type { UpdateOutcome } from "./store.ts";
+import { checkUser, type Fields, type SessionRecord } from "./record.ts";
+import { DATA_MAX_BYTES, DATA_MAX_FIELDS, type UpdateOutcome } from "./store.ts";
 import type { SessionId } from "./token.ts";
 
 /**
@@ -35,7 +35,7 @@ export interface Login {
   readonly sid: SessionId;
   /** The secret of this login. Hand it to its holder once; never log it. */
   readonly token: string;
-  /** Epoch ms by the store's clock. */
+  /** When it ends if it is not used again. Epoch ms by the store's clock. */
   readonly expiresAt: number;
 }
 
@@ -65,8 +65,8 @@ export interface SessionActions {
   /** The sessions that these tokens open. Rejects with "store-unavailable" if that is unknown. */
   opened(tokens: readonly string[]): Promise<readonly SessionRecord[]>;
   update(sid: SessionId, delta: Delta, ifVersion: number | undefined): Promise<UpdateOutcome>;
-  /** Throws "invalid-data" if the schema refuses the data. */
-  validate(data: Readonly<Record<string, unknown>>): Promise<unknown>;
+  /** Rejects with "invalid-data" if the fields are too much, or the schema refuses them. */
+  check(data: Fields): Promise<void>;
 }
 
 interface SessionContext {
@@ -84,7 +84,7 @@ export class Session<Data = Record<string, unknown>> {
   #answer: Answer;
   readonly #data: SessionData;
   #hadSession: boolean;
-  /** Settles when the commits so far are done. */
+  /** Settles when what was asked of this handle so far is done. */
   #turn: Promise<void> = Promise.resolve();
 
   constructor(context: SessionContext) {
@@ -140,14 +140,24 @@ export class Session<Data = Record<string, unknown>> {
    * (session fixation), and in this order no crash leaves both alive. Rejects with "invalid-user",
    * "session-limit", "stale-credential" or "store-unavailable"; then no new token is valid.
    */
-  async login(user: string, options: LoginOptions = {}): Promise<Login> {
+  login(user: string, options: LoginOptions = {}): Promise<Login> {
+    return this.#inTurn(() => this.#login(user, options));
+  }
+
+  async #login(user: string, options: LoginOptions): Promise<Login> {
+    checkLogin(options);
     const { transport = "cookie", generation, keep = [], device } = options;
     checkUser(user);
     const held = await this.#held();
-    const texts = this.#data.texts();
+    // What a user had is nobody else's: only an anonymous session passes anything on.
+    const texts = held.every((record) => record.user === undefined)
+      ? this.#data.texts()
+      : new Map();
     const data = new Map(keep.flatMap((name) => pair(name, texts.get(name))));
+    if (data.size > 0) await this.#context.actions.check(data);
     for (const record of held) await this.#context.actions.end(record, "login");
     this.#answer = { status: "invalid" };
+    this.#data.reset({});
     const begun = await this.#context.actions.begin({ user, data, device, generation });
     this.#data.reset(begun.values);
     return this.#adopt(begun, transport);
@@ -161,8 +171,12 @@ export class Session<Data = Record<string, unknown>> {
    * @param ifUnchanged write only if nobody else has written since this request began; else `conflict`
    */
   commit(options: { readonly ifUnchanged?: boolean } = {}): Promise<CommitOutcome> {
-    // One after the other: two at once would begin two anonymous sessions.
-    const run = this.#turn.then(() => this.#write(options.ifUnchanged ?? false));
+    return this.#inTurn(() => this.#write(options.ifUnchanged ?? false));
+  }
+
+  /** One after the other: two commits or logins at once would begin two sessions. */
+  #inTurn<T>(step: () => Promise<T>): Promise<T> {
+    const run = this.#turn.then(step);
     const settled = (): void => {};
     this.#turn = run.then(settled, settled);
     return run;
@@ -170,10 +184,14 @@ export class Session<Data = Record<string, unknown>> {
 
   /**
    * Ends the session; doing so without one succeeds. A request that names several sessions ends all
-   * of them. The cookie is cleared in any case. Rejects with "store-unavailable" if a session may
+   * of them. A cookie that the request brought is cleared in any case. Rejects with "store-unavailable" if a session may
    * still live.
    */
-  async logout(): Promise<void> {
+  logout(): Promise<void> {
+    return this.#inTurn(() => this.#logout());
+  }
+
+  async #logout(): Promise<void> {
     const { exchange, cookie, actions } = this.#context;
     if (cookieValues(exchange.headers("cookie"), cookie.name).length > 0) {
       exchange.setCookie(clearCookieLine(cookie));
@@ -195,7 +213,7 @@ export class Session<Data = Record<string, unknown>> {
     const record = this.#record();
     const delta = this.#data.delta();
     if (delta === undefined) return "unchanged";
-    await this.#context.actions.validate(this.#data.view);
+    await this.#context.actions.check(this.#data.texts());
     if (record === undefined) {
       // A session that ended during this request must not go on as an anonymous one.
       if (this.#hadSession) return "gone";
@@ -207,9 +225,8 @@ export class Session<Data = Record<string, unknown>> {
     const ifVersion = ifUnchanged ? record.version : undefined;
     const written = await this.#context.actions.update(record.sid, delta, ifVersion);
     if (written.outcome === "too-large") {
-      throw new SessionError("invalid-data", "data: all fields together are too large", {
-        field: "data",
-      });
+      const limits = `${DATA_MAX_FIELDS} fields and ${DATA_MAX_BYTES} bytes`;
+      throw new SessionError("invalid-data", `data: more than ${limits}`, { field: "data" });
     }
     if (written.outcome === "updated") {
       // If others wrote in between, we have not seen what: a later `ifUnchanged` must still conflict.
@@ -239,6 +256,25 @@ export class Session<Data = Record<string, unknown>> {
     }
     return this.#answer.status === "valid" ? this.#answer.record : undefined;
   }
+}
+
+/** Before anything ends: a forgotten `await` must not switch a check off, or cost a session. */
+function checkLogin({ transport, generation, keep, device }: LoginOptions): void {
+  const check = (isGood: boolean, field: string, rule: string): void => {
+    if (!isGood) throw new SessionError("invalid-option", `${field} must be ${rule}`, { field });
+  };
+  check(
+    transport === undefined || transport === "cookie" || transport === "header",
+    "transport",
+    '"cookie" or "header"',
+  );
+  check(
+    generation === undefined || (Number.isSafeInteger(generation) && generation >= 0),
+    "generation",
+    "what sessions.generation(user) resolved to (is an await missing?)",
+  );
+  check(keep === undefined || Array.isArray(keep), "keep", "a list of names");
+  check(device === undefined || typeof device === "string", "device", "a string");
 }
 
 function pair(name: string, text: string | undefined): [string, string][] {

@@ -44,6 +44,7 @@ export interface NewSession {
   readonly generation: number | undefined;
   /** What to keep of the device; undefined: nothing. */
   readonly device: string | undefined;
+  /** Within `DATA_MAX_FIELDS` and `DATA_MAX_BYTES`; the caller has checked it. */
   readonly data: Fields;
 }
 
@@ -147,7 +148,7 @@ export interface SessionStore {
   /**
    * The sessions of a user, the one that ends first coming first. Each that lived during the whole
    * call stands in it exactly once; none that was dead during the whole call does. What the list
-   * finds dead it forgets.
+   * finds dead it forgets. `data` is left out of the records: lists are long.
    */
   list(user: string, life: Life): Promise<readonly SessionRecord[]>;
 

@@ -110,9 +110,9 @@ class MemoryStore implements SessionStore {
     const now = this.#clock.now();
     const { lastSeenAt = now, absoluteExpiresAt = record.expiresAt } = record;
     const moved = deadline(now, life, absoluteExpiresAt);
-    const isDue = now - lastSeenAt >= intervalMs && moved > record.expiresAt;
-    if (isDue) this.#sessions.set(sid, { ...record, lastSeenAt: now, expiresAt: moved });
-    const expiresAt = isDue ? moved : record.expiresAt;
+    const isDue = now - lastSeenAt >= intervalMs;
+    const expiresAt = isDue ? Math.max(moved, record.expiresAt) : record.expiresAt;
+    if (isDue) this.#sessions.set(sid, { ...record, lastSeenAt: now, expiresAt });
     return { outcome: "live", expiresAt, remainingMs: expiresAt - now };
   }
 
@@ -135,7 +135,7 @@ class MemoryStore implements SessionStore {
   }
 
   async list(user: string): Promise<readonly SessionRecord[]> {
-    return this.#listed(user);
+    return this.#listed(user).map((record) => ({ ...record, data: new Map() }));
   }
 
   async close(): Promise<void> {}

@@ -18,6 +18,7 @@
  * All keys of one script are in one hash slot, because ids are minted that way: see slots.ts.
  */
 import { type Duration, parseDuration } from "../core/duration.ts";
+import { SessionError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import {
   type Change,
@@ -67,6 +68,9 @@ export type RedisStoreOptions = {
     }
 );
 
+const OPTION_NAMES: ReadonlySet<string> = new Set([
+  ...["url", "client", "prefix", "random", "callTimeout"],
+]);
 /** How many sessions one script looks at or clears away: some 0.5 ms of Redis' time. */
 const BATCH = 200;
 
@@ -75,12 +79,29 @@ const BATCH = 200;
  * at `url` does not answer within 5 s.
  */
 export async function redisStore(options: RedisStoreOptions): Promise<SessionStore> {
+  checkOptions(options);
   const { prefix = DEFAULT_PREFIX, random = systemRandom } = options;
   const keys = keysFor(prefix);
   const limitMs = parseDuration(options.callTimeout ?? CALL_TIMEOUT, "callTimeout");
   const isOwn = "url" in options;
   const client = isOwn ? await connect(options.url) : options.client;
   return new RedisStore(driverFor(client, limitMs), keys, random, isOwn);
+}
+
+function checkOptions(options: RedisStoreOptions): void {
+  const refuse = (field: string, rule: string): never => {
+    throw new SessionError("invalid-option", `${field} ${rule}`, { field });
+  };
+  const given = Object.keys(Object(options));
+  for (const name of given) {
+    if (!OPTION_NAMES.has(name)) refuse(name, "is no option of redisStore");
+  }
+  if (given.includes("url") === given.includes("client")) {
+    refuse("url", "or client must be given, and only one of them");
+  }
+  if ("client" in options && typeof options.client?.sendCommand !== "function") {
+    refuse("client", "must be a client of the redis package");
+  }
 }
 
 class RedisStore implements SessionStore {
@@ -182,7 +203,7 @@ class RedisStore implements SessionStore {
     }
     const args = [user, String(life.absoluteTimeoutMs), except ?? ""];
     number(await this.#driver.script(REVOKE_USER, keys, args));
-    return this.#sweep(swept);
+    return this.#sweep(swept, user);
   }
 
   async generation(user: string): Promise<number> {
@@ -195,10 +216,7 @@ class RedisStore implements SessionStore {
     const head = [index, this.#keys.barrier(index)];
     const args = [user, String(life.absoluteTimeoutMs)];
     const entries = array(await this.#driver.command(index, ["ZRANGE", index, "0", "-1"]));
-    // An entry made by hand may be no id, or one of another slot, which would fail the whole script.
-    const sids = entries
-      .flatMap((entry) => parseSessionId(String(entry)) ?? [])
-      .filter((sid) => this.#indexOf(sid, user).length > 0);
+    const sids = this.#ownSids(entries, user);
     const found: SessionRecord[] = [];
     for (let from = 0; from < sids.length; from += BATCH) {
       const batch = sids.slice(from, from + BATCH);
@@ -213,16 +231,29 @@ class RedisStore implements SessionStore {
   }
 
   /** Clears away what a revoke-all has ended, in steps that hold nobody up. */
-  async #sweep(swept: string): Promise<number> {
+  async #sweep(swept: string, user: string): Promise<number> {
     let count = 0;
     for (;;) {
       const last = String(BATCH - 1);
       const batch = array(await this.#driver.command(swept, ["ZRANGE", swept, "0", last]));
       if (batch.length === 0) return count;
-      const sids = batch.map(String);
-      const keys = [swept, ...this.#keysOf(sids)];
-      count += number(await this.#driver.script(SWEEP, keys, sids));
+      const sids = this.#ownSids(batch, user);
+      if (sids.length > 0) {
+        const keys = [swept, ...this.#keysOf(sids)];
+        count += number(await this.#driver.script(SWEEP, keys, sids));
+      }
+      // What is no session of this user was put there by hand; it must not be met again and again.
+      const foreign = batch.length - sids.length;
+      const rank = ["ZREMRANGEBYRANK", swept, "0", String(foreign - 1)];
+      if (foreign > 0) await this.#driver.command(swept, rank);
     }
+  }
+
+  /** An entry made by hand may be no id, or one of another slot, which would fail a whole script. */
+  #ownSids(entries: readonly unknown[], user: string): readonly SessionId[] {
+    return entries
+      .flatMap((entry) => parseSessionId(String(entry)) ?? [])
+      .filter((sid) => this.#indexOf(sid, user).length > 0);
   }
 
   #sessionKeys(sid: SessionId): string[] {

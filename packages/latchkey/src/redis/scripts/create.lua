@@ -42,7 +42,7 @@ if KEYS[4] then
     end
     if #alive >= cap and ARGV[8] == 'reject' then return {'limit'} end
     for i = 1, #alive - cap + 1 do
-      redis.call('DEL', ARGV[9] .. alive[i], '{' .. ARGV[9] .. alive[i] .. '}:record')
+      redis.call('UNLINK', ARGV[9] .. alive[i], '{' .. ARGV[9] .. alive[i] .. '}:record')
       redis.call('ZREM', KEYS[4], alive[i])
       reply[#reply + 1] = alive[i]
     end

@@ -12,9 +12,12 @@ local now, life = clock(), tonumber(ARGV[2])
 local except = KEYS[4] and live(KEYS[4], KEYS[5], KEYS[1], life, now)
 local raised = math.max(newest(KEYS[1]) + 1, now)
 redis.call('ZADD', KEYS[1], int(raised), ARGV[1])
--- Older generations end nothing any more: no session is that old. At least the new one stays.
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. int(now - life))
-if redis.call('PTTL', KEYS[1]) < life then redis.call('PEXPIRE', KEYS[1], int(life)) end
+-- Generations older than the longest life end nothing any more: no session is that old. The longest
+-- that any server ever named is kept as the score of '' (no username), negative to stay apart.
+local longest = math.max(life, -(tonumber(redis.call('ZSCORE', KEYS[1], '') or 0)))
+redis.call('ZADD', KEYS[1], int(-longest), '')
+redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, '(' .. int(now - longest))
+if redis.call('PTTL', KEYS[1]) < longest then redis.call('PEXPIRE', KEYS[1], int(longest)) end
 
 if except and except.user == ARGV[1] then
   redis.call('HSET', KEYS[5], 'g', int(raised))
@@ -22,11 +25,12 @@ if except and except.user == ARGV[1] then
 else
   except = nil
 end
-if redis.call('EXISTS', KEYS[3]) == 1 then
+local listed = redis.call('TYPE', KEYS[2]).ok == 'zset'
+if listed and redis.call('EXISTS', KEYS[3]) == 1 then
   -- A sweep that was cut off has left some behind; they wait for this one.
   redis.call('ZUNIONSTORE', KEYS[3], 2, KEYS[3], KEYS[2], 'AGGREGATE', 'MAX')
   redis.call('DEL', KEYS[2])
-elseif redis.call('EXISTS', KEYS[2]) == 1 then
+elseif listed then
   -- O(1), while 10,000 sessions would take 30 ms to remove. Its end comes along.
   redis.call('RENAME', KEYS[2], KEYS[3])
 end

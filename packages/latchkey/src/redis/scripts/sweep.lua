@@ -7,8 +7,8 @@
 
 local there = 0
 for i = 1, #ARGV do
-  there = there + redis.call('DEL', KEYS[2 * i])
-  redis.call('DEL', KEYS[2 * i + 1])
+  there = there + redis.call('UNLINK', KEYS[2 * i])
+  redis.call('UNLINK', KEYS[2 * i + 1])
   redis.call('ZREM', KEYS[1], ARGV[i])
 end
 return there

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- touch: moves the idle deadline of a live session, at most once in an interval.
 --
 -- KEYS  1 session string   2 record   3 barrier of the slot   4 user's index (absent: in none)
@@ -15,12 +15,16 @@ if not found then return {'gone'} end
 local kept = redis.call('HMGET', KEYS[2], 'a', 'c', 'l')
 local seen = tonumber(kept[3] or kept[2] or now) or now
 local deadline = math.min(now + tonumber(ARGV[2]), found.absolute)
-if not kept[1] or now - seen < tonumber(ARGV[4]) or deadline <= found.deadline then
+if not kept[1] or now - seen < tonumber(ARGV[4]) then
   return {'live', now, math.min(found.deadline, found.absolute)}
 end
 
 redis.call('HSET', KEYS[2], 'l', int(now))
+if deadline <= found.deadline then
+  return {'live', now, math.min(found.deadline, found.absolute)}
+end
 redis.call('PEXPIREAT', KEYS[2], int(deadline))
 redis.call('PEXPIREAT', KEYS[1], int(deadline))
-if KEYS[4] and redis.pcall('ZSCORE', KEYS[4], ARGV[1]) then enlist(KEYS[4], ARGV[1], deadline) end
+local isListed = KEYS[4] and type(redis.pcall('ZSCORE', KEYS[4], ARGV[1])) == 'string'
+if isListed then enlist(KEYS[4], ARGV[1], deadline) end
 return {'live', now, deadline}

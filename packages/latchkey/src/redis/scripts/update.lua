@@ -40,8 +40,8 @@ for name, value in pairs(data) do
 end
 if count > tonumber(ARGV[3]) or bytes > tonumber(ARGV[4]) then return {'too-large'} end
 
-if #unset > 0 then redis.call('HDEL', KEYS[2], unpack(unset)) end
 if #set > 0 then redis.call('HSET', KEYS[2], unpack(set)) end
+if #unset > 0 then redis.call('HDEL', KEYS[2], unpack(unset)) end
 redis.call('HSET', KEYS[2], 'v', version + 1)
 -- Only a record that was made just now has no end yet; for others this changes nothing.
 redis.call('PEXPIREAT', KEYS[2], int(found.deadline))

@@ -8,7 +8,7 @@
 -- The barrier is a zset user -> generation of the last revoke-all, one for the whole slot. A record
 -- holds the newest generation of the slot at its creation, and is dead if its user's is higher: a
 -- counter, so it holds even if a failover sets Redis' clock back. A session without record (literal
--- layout) is dated by its deadline less its fixed life.
+-- layout) counts as of generation 0: create writes a record as soon as the user has one.
 
 local function int(n) return string.format('%.0f', n) end
 
@@ -26,7 +26,7 @@ end
 -- The highest generation of any user in the slot.
 local function newest(barrier)
   local last = redis.pcall('ZRANGE', barrier, -1, -1, 'WITHSCORES')
-  return tonumber(last[2] or 0) or 0
+  return math.max(tonumber(last[2] or 0) or 0, 0)
 end
 
 -- The live session as {user, deadline, absolute}; else nil and why: 'missing', or a word on a
@@ -38,16 +38,14 @@ local function live(session, record, barrier, life, now)
   if #user > 256 then return nil, 'the username is too long' end
   local deadline = redis.call('PEXPIRETIME', session)
   if deadline < 0 then return nil, 'the session key has no deadline' end
-  local kept = redis.pcall('HMGET', record, 'a', 'g', 's')
+  local kept = redis.pcall('HMGET', record, 'a', 'g')
   if kept.err then return nil, 'the record key holds no hash' end
   local absolute = tonumber(kept[1] or deadline)
   local born = tonumber(kept[2] or 0)
   if not absolute or not born then return nil, 'an instant of the record is no number' end
   if math.min(deadline, absolute) <= now then return nil, 'missing' end
   if user ~= '' then
-    local revoked = generation(barrier, user)
-    local isBare = not kept[2] and not kept[3]
-    if revoked > born and not (isBare and revoked < deadline - life) then return nil, 'missing' end
+    if generation(barrier, user) > born then return nil, 'missing' end
   end
   return {user = user, deadline = deadline, absolute = absolute}
 end
