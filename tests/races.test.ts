@@ -59,14 +59,14 @@ describe.each([
           const session = { sid, user: `user${round % 40}` };
           const others = Array.from({ length: 1 + dice.below(4) }, () =>
             dice.pick([
-              () => dice.pick(stores).update(sid, change({ a: String(dice.next()) }), LIFE),
-              () => dice.pick(stores).update(sid, change({ b: "1" }, dice.below(2)), LIFE),
+              () => dice.pick(stores).update(sid, change({ a: String(dice.next()) })),
+              () => dice.pick(stores).update(sid, change({ b: "1" }, dice.below(2))),
               () => dice.pick(stores).touch(session, LIFE, 0),
             ]),
           );
           const logout = (): Promise<unknown> => dice.pick(stores).revoke(sid, session.user);
           await race([logout, ...others]);
-          if ((await dice.pick(stores).load(sid, LIFE)).outcome !== "missing") survivors++;
+          if ((await dice.pick(stores).load(sid)).outcome !== "missing") survivors++;
         });
         const left = (await space.keys()).filter((key) => !key.includes(":barrier"));
         console.log(
@@ -87,12 +87,12 @@ describe.each([
         let lost = 0;
         await abreast(total, async (round) => {
           const sid = await begin(stores[0], `user${round % 40}`, round % 2 === 0);
-          await stores[0].update(sid, change({ old: "1" }), LIFE);
+          await stores[0].update(sid, change({ old: "1" }));
           await race([
-            () => stores[0].update(sid, change({ a: "1", old: null }), LIFE),
-            () => stores[1].update(sid, change({ b: "2" }), LIFE),
+            () => stores[0].update(sid, change({ a: "1", old: null })),
+            () => stores[1].update(sid, change({ b: "2" })),
           ]);
-          const loaded = await stores[1].load(sid, LIFE);
+          const loaded = await stores[1].load(sid);
           const data = loaded.outcome === "found" ? [...loaded.record.data].sort() : [];
           if (JSON.stringify(data) !== '[["a","1"],["b","2"]]') lost++;
         });
@@ -122,7 +122,7 @@ describe.each([
           });
           await race([...logins, () => dice.pick(stores).revokeUser(user, LIFE)]);
           for (const sid of early) {
-            if ((await dice.pick(stores).load(sid, LIFE)).outcome !== "missing") survivors++;
+            if ((await dice.pick(stores).load(sid)).outcome !== "missing") survivors++;
           }
         });
         console.log(`${where}: ${total} revoke-alls among 10 logins each, ${survivors} survivors`);
@@ -143,7 +143,7 @@ describe.each([
           const cap = { max: 3, policy: dice.pick(["reject", "evict-oldest"] as const) };
           const sids: SessionId[] = [];
           const live = async (): Promise<number> => {
-            const loads = await Promise.all(sids.map((sid) => stores[0].load(sid, LIFE)));
+            const loads = await Promise.all(sids.map((sid) => stores[0].load(sid)));
             return loads.filter(({ outcome }) => outcome === "found").length;
           };
           const login = async (): Promise<void> => {
@@ -154,7 +154,7 @@ describe.each([
           const logout = async (): Promise<unknown> =>
             sids[0] && dice.pick(stores).revoke(sids[0], user);
           await race([...Array.from({ length: 8 }, () => login), logout]);
-          const listed = await stores[1].list(user, LIFE);
+          const listed = await stores[1].list(user);
           if (listed.length > 3 || listed.length !== (await live())) wrong++;
         });
         expect(wrong).toBe(0);

@@ -105,13 +105,13 @@ describe("what stands in Redis", () => {
       const { store, prefix } = await open(url, nodes);
       const sid = parse("handmade-handmade-handma");
       await onAny(nodes, "SET", prefix + sid, "bob", "EX", "60");
-      expect(await store.load(sid, FIXED)).toMatchObject({
+      expect(await store.load(sid)).toMatchObject({
         outcome: "found",
         record: { user: "bob", secretHash: undefined, createdAt: undefined },
       });
-      expect(await store.list("bob", FIXED)).toEqual([]);
+      expect(await store.list("bob")).toEqual([]);
       expect(await store.revoke(sid)).toBe("revoked");
-      expect(await store.load(sid, FIXED)).toEqual({ outcome: "missing" });
+      expect(await store.load(sid)).toEqual({ outcome: "missing" });
     }
   });
 
@@ -121,7 +121,7 @@ describe("what stands in Redis", () => {
     await resp.command("DEL", `${prefix}${sids[0]}`);
     // Overwritten by hand: no longer ada's.
     await resp.command("SET", `${prefix}${sids[1]}`, "bob", "EX", "60");
-    expect((await store.list("ada", FIXED)).map(({ sid }) => sid)).toEqual([sids[2]]);
+    expect((await store.list("ada")).map(({ sid }) => sid)).toEqual([sids[2]]);
     const index = `{${prefix}user:ada}:sessions`;
     expect(await resp.command("ZRANGE", index, "0", "-1")).toEqual([sids[2]]);
     const stats = String(await resp.command("INFO", "commandstats"));
@@ -133,7 +133,7 @@ describe("what stands in Redis", () => {
     const long = await login(store, "ada", 2 * HOUR);
     await login(store, "ada", HOUR);
     await space.elapse(HOUR);
-    expect((await store.list("ada", FIXED)).map(({ sid }) => sid)).toEqual([long]);
+    expect((await store.list("ada")).map(({ sid }) => sid)).toEqual([long]);
   });
 
   test("a list is not upset by entries that are no ids or lie elsewhere", async () => {
@@ -145,7 +145,7 @@ describe("what stands in Redis", () => {
       const sid = await login(store, "ada");
       const index = `{${prefix}user:ada}:sessions`;
       await onAny(nodes, "ZADD", index, "9e12", "no id", "9e12", "handmade-handmade-handma");
-      expect((await store.list("ada", FIXED)).map((record) => record.sid)).toEqual([sid]);
+      expect((await store.list("ada")).map((record) => record.sid)).toEqual([sid]);
     }
   });
 
@@ -154,9 +154,83 @@ describe("what stands in Redis", () => {
     const sid = store.mintId("ada");
     await resp.command("HSET", `{${prefix}${sid}}:record`, ":role", '"admin"', "s", "h".repeat(43));
     await store.create(newSession(sid, { user: "ada" }));
-    const loaded = await store.load(sid, FIXED);
+    const loaded = await store.load(sid);
     expect(loaded).toMatchObject({ outcome: "found", record: { secretHash: undefined } });
     expect(loaded.outcome === "found" && loaded.record.data.size).toBe(0);
+  });
+
+  describe("a barrier", () => {
+    const REVOKED = "1750000000000";
+
+    test("holds for sessions without record, whatever their deadline says", async () => {
+      const { store, prefix } = await open();
+      const sid = await login(store, "ada");
+      const byHand = store.mintId("ada");
+      await resp.command("SET", prefix + byHand, "ada", "EX", "86400");
+      await resp.command("EXPIRE", prefix + sid, "86400");
+      // As if the process had died right behind the barrier: nothing was swept.
+      const [barrier] = await raised(store, prefix);
+      await resp.command("ZADD", barrier ?? "", REVOKED, "ada");
+      for (const dead of [sid, byHand]) {
+        expect(await store.load(dead)).toEqual({ outcome: "missing" });
+      }
+      const next = await login(store, "ada");
+      expect(await store.load(next)).toMatchObject({ outcome: "found" });
+    });
+
+    test("keeps a generation as long as the longest life that any server named", async () => {
+      const { store, prefix, space } = await open();
+      await store.revokeUser("ada", { ...FIXED, absoluteTimeoutMs: 12 * HOUR });
+      const generation = await store.generation("ada");
+      await space.elapse(2 * HOUR);
+      // A neighbour in the same slot, revoked by a server whose sessions live for an hour.
+      const [barrier = ""] = await raised(store, prefix);
+      expect(Number(await resp.command("PTTL", barrier))).toBeGreaterThan(9 * HOUR);
+      await store.revokeUser("ada", FIXED);
+      expect(await store.generation("ada")).toBeGreaterThan(generation - 2 * HOUR);
+      expect(Number(await resp.command("PTTL", barrier))).toBeGreaterThan(9 * HOUR);
+      await resp.command("ZADD", barrier, String(generation - 2 * HOUR), "neighbour");
+      await store.revokeUser("ada", FIXED);
+      expect(await resp.command("ZSCORE", barrier, "neighbour")).not.toBeNull();
+    });
+
+    test("is raised above every generation of its slot, also those ahead of the clock", async () => {
+      const { store, prefix } = await open();
+      const [barrier = ""] = await raised(store, prefix);
+      await resp.command("ZADD", barrier, "9000000000000", "neighbour");
+      const sid = store.mintId("ada");
+      await store.create(newSession(sid, { user: "ada", secretHash: "h".repeat(43) }));
+      expect(await store.load(sid)).toMatchObject({ outcome: "found" });
+      await resp.command("DEL", `{${prefix}user:ada}:sessions`);
+      await store.revokeUser("ada", FIXED);
+      expect(await store.load(sid)).toEqual({ outcome: "missing" });
+    });
+
+    test("entries made by hand in an index hold up no revoke-all", async () => {
+      for (const [url, nodes] of [
+        [redis.url, [resp]],
+        [cluster.url, clusterResps],
+      ] as const) {
+        const { store, prefix } = await open(url, nodes);
+        const sid = await login(store, "ada");
+        const index = `{${prefix}user:ada}:sessions`;
+        await onAny(nodes, "ZADD", index, "9e12", "no id", "9e12", "handmade-handmade-handma");
+        expect(await store.revokeUser("ada", FIXED)).toBe(1);
+        expect(await store.load(sid)).toEqual({ outcome: "missing" });
+        expect(await store.revokeUser("ada", FIXED)).toBe(0);
+      }
+    });
+
+    async function raised(store: SessionStore, prefix: string): Promise<string[]> {
+      if ((await store.generation("ada")) === 0) {
+        // Only to learn its key: the neighbour's entry makes it exist, ada's own is taken out again.
+        await store.revokeUser("ada", FIXED);
+      }
+      const keys = (await keyspace([resp], prefix).keys()).filter((key) =>
+        key.endsWith(":barrier"),
+      );
+      return keys;
+    }
   });
 
   test("a full Redis refuses logins, and still lets people log out", async () => {
@@ -166,10 +240,10 @@ describe("what stands in Redis", () => {
     const other = await login(store, "ada");
     await respOnce(full.port, "CONFIG", "SET", "maxmemory", "1");
     await expect(login(store, "ada")).rejects.toMatchObject({ code: "store-unavailable" });
-    expect(await store.load(sid, FIXED)).toMatchObject({ outcome: "found" });
+    expect(await store.load(sid)).toMatchObject({ outcome: "found" });
     expect(await store.revoke(sid)).toBe("revoked");
     expect(await store.revokeUser("ada", FIXED).catch(() => "refused")).not.toBe("refused");
-    expect(await store.load(other, FIXED)).toEqual({ outcome: "missing" });
+    expect(await store.load(other)).toEqual({ outcome: "missing" });
     await store.close();
     await full.stop();
   });
@@ -199,7 +273,7 @@ describe("a foreign value is no session, and stays as it is", () => {
     const { store, prefix } = await open();
     const sid = store.mintId();
     await resp.command(command, prefix + sid, ...args);
-    expect(await store.load(sid, FIXED)).toMatchObject({ outcome: "corrupt" });
+    expect(await store.load(sid)).toMatchObject({ outcome: "corrupt" });
     expect(await store.revoke(sid)).toBe("absent");
     expect(await resp.command("EXISTS", prefix + sid)).toBe(1);
     expect(await store.create(newSession(sid))).toEqual({ outcome: "exists" });
@@ -219,9 +293,9 @@ describe("a foreign value is no session, and stays as it is", () => {
     const sid = await login(store, "ada");
     const record = `{${prefix}${sid}}:record`;
     await resp.command(command, record, ...args);
-    expect(await store.load(sid, FIXED)).toMatchObject({ outcome: "corrupt" });
+    expect(await store.load(sid)).toMatchObject({ outcome: "corrupt" });
     await resp.command("DEL", record);
-    expect(await store.load(sid, FIXED)).toMatchObject({ outcome: "found" });
+    expect(await store.load(sid)).toMatchObject({ outcome: "found" });
   });
 
   test("a record's own end holds, even if the string was given more time", async () => {
@@ -231,11 +305,11 @@ describe("a foreign value is no session, and stays as it is", () => {
     await store.create(newSession(sid, { user: "ada", secretHash }));
     await resp.command("EXPIRE", prefix + sid, "9999");
     await resp.command("EXPIRE", `{${prefix}${sid}}:record`, "9999");
-    const loaded = await store.load(sid, FIXED);
+    const loaded = await store.load(sid);
     expect(loaded.outcome === "found" && loaded.record.remainingMs).toBeLessThanOrEqual(HOUR);
     await space.elapse(HOUR);
     expect(await resp.command("EXISTS", prefix + sid)).toBe(1);
-    expect(await store.load(sid, FIXED)).toEqual({ outcome: "missing" });
+    expect(await store.load(sid)).toEqual({ outcome: "missing" });
   });
 
   test("a foreign index fails the login whole and does not hold up the logout", async () => {
@@ -256,7 +330,7 @@ describe("the client", () => {
     const { store } = await open();
     const sid = await login(store, "ada");
     await resp.command("SCRIPT", "FLUSH");
-    expect(await store.load(sid, FIXED)).toMatchObject({ outcome: "found" });
+    expect(await store.load(sid)).toMatchObject({ outcome: "found" });
     await resp.command("SCRIPT", "FLUSH");
     expect(await store.revoke(sid)).toBe("revoked");
   });
@@ -282,8 +356,7 @@ describe("the client", () => {
       const sids = await Promise.all(
         ["a", "b", "c", "d", "e", "f"].map((user) => login(store, user)),
       );
-      for (const sid of sids)
-        expect(await store.load(sid, FIXED)).toMatchObject({ outcome: "found" });
+      for (const sid of sids) expect(await store.load(sid)).toMatchObject({ outcome: "found" });
       await store.close();
     } finally {
       await locked.stop();

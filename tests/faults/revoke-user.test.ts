@@ -31,7 +31,7 @@ test("all are out before the first batch is cleared away, and nobody waits", asy
   const revoking = store.revokeUser("ada", LIFE);
   // The commands of one connection run in order: these run right behind the barrier.
   const sample = sids.filter((_, i) => i % ABREAST === 0);
-  const loads = await Promise.all(sample.map((sid) => store.load(sid, LIFE)));
+  const loads = await Promise.all(sample.map((sid) => store.load(sid)));
   expect(loads.every(({ outcome }) => outcome === "missing")).toBe(true);
   expect(await revoking).toBe(SESSIONS);
 

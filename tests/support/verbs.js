@@ -25,8 +25,8 @@ for (;;) {
     mine.push({ sid, user });
   } else if (verb < 7) {
     const set = new Map([["n", String(Math.random())]]);
-    await store.update(session.sid, { set, unset: new Set(), ifVersion: undefined }, LIFE);
+    await store.update(session.sid, { set, unset: new Set(), ifVersion: undefined });
   } else if (verb < 9) await store.revoke(session.sid, session.user);
-  else await store.list(user, LIFE);
+  else await store.list(user);
   process.send?.("verb");
 }

@@ -97,12 +97,12 @@ export class SessionManager<Data = Record<string, unknown>> {
 
   /** Whose token is this? For transports that are no HTTP request; `open` asks the same way. */
   async check(token: string): Promise<Answer> {
-    const { layout, life, touchIntervalMs } = this.#policy;
+    const { layout, touchIntervalMs } = this.#policy;
     const parsed = parseToken(token, layout);
     if (parsed === undefined) return this.#refuse("malformed");
     const { sid } = parsed;
     try {
-      const loaded = await this.#store.load(sid, life);
+      const loaded = await this.#store.load(sid);
       if (loaded.outcome !== "found") return this.#refuse(loaded.outcome, sid);
       const { record } = loaded;
       if (!tokenOpens(parsed, record)) return this.#refuse("wrong-secret", sid);
@@ -130,7 +130,7 @@ export class SessionManager<Data = Record<string, unknown>> {
 
   /** The live sessions of a user, the one that ends first coming first; nothing in it is a secret. */
   async list(user: string): Promise<readonly SessionInfo[]> {
-    const records = await this.#store.list(checkUser(user), this.#policy.life);
+    const records = await this.#store.list(checkUser(user));
     return records.map((record) => ({
       ...{ sid: record.sid, user: record.user, device: record.device },
       ...{ createdAt: record.createdAt, lastSeenAt: record.lastSeenAt },
@@ -189,8 +189,7 @@ export class SessionManager<Data = Record<string, unknown>> {
         return answer.status === "valid" ? [answer.record] : [];
       });
     },
-    update: (sid, delta, ifVersion) =>
-      this.#store.update(sid, { ...delta, ifVersion }, this.#policy.life),
+    update: (sid, delta, ifVersion) => this.#store.update(sid, { ...delta, ifVersion }),
   };
 
   async #begin(session: Beginning): Promise<Begun> {

@@ -112,14 +112,11 @@ export interface SessionStore {
    */
   create(session: NewSession): Promise<CreateOutcome>;
 
-  /**
-   * The live session with this id. Changes nothing, prolongs nothing.
-   * @param life what a session is judged by that was kept without its own creation time
-   */
-  load(sid: SessionId, life: Life): Promise<LoadOutcome>;
+  /** The live session with this id. Changes nothing, prolongs nothing. */
+  load(sid: SessionId): Promise<LoadOutcome>;
 
   /** Writes fields of a live session. Prolongs nothing. */
-  update(sid: SessionId, change: Change, life: Life): Promise<UpdateOutcome>;
+  update(sid: SessionId, change: Change): Promise<UpdateOutcome>;
 
   /**
    * Moves the idle deadline of a live session to `idleTimeoutMs` from now, but never past its
@@ -150,7 +147,7 @@ export interface SessionStore {
    * call stands in it exactly once; none that was dead during the whole call does. What the list
    * finds dead it forgets. `data` is left out of the records: lists are long.
    */
-  list(user: string, life: Life): Promise<readonly SessionRecord[]>;
+  list(user: string): Promise<readonly SessionRecord[]>;
 
   /** Lets go of connections that the store opened itself. Sessions stay. */
   close(): Promise<void>;

@@ -152,16 +152,15 @@ class RedisStore implements SessionStore {
     return { outcome, record, evicted };
   }
 
-  async load(sid: SessionId, life: Life): Promise<LoadOutcome> {
+  async load(sid: SessionId): Promise<LoadOutcome> {
     const keys = this.#sessionKeys(sid);
-    const args = [String(life.absoluteTimeoutMs), String(RECORD_MAX_FIELDS)];
+    const args = [String(RECORD_MAX_FIELDS)];
     return decodeLoad(await this.#driver.script(LOAD, keys, args), sid, this.#keys.session(sid));
   }
 
-  async update(sid: SessionId, change: Change, life: Life): Promise<UpdateOutcome> {
+  async update(sid: SessionId, change: Change): Promise<UpdateOutcome> {
     const reply = await this.#driver.script(UPDATE, this.#sessionKeys(sid), [
-      ...[String(life.absoluteTimeoutMs), String(change.ifVersion ?? -1)],
-      ...[String(DATA_MAX_FIELDS), String(DATA_MAX_BYTES)],
+      ...[String(change.ifVersion ?? -1), String(DATA_MAX_FIELDS), String(DATA_MAX_BYTES)],
       ...[String(change.set.size), ...[...change.set].flat(), ...change.unset],
     ]);
     const [outcome, version] = array(reply);
@@ -172,10 +171,10 @@ class RedisStore implements SessionStore {
   }
 
   async touch({ sid, user }: Touched, life: Life, intervalMs: number): Promise<TouchOutcome> {
-    const { idleTimeoutMs = life.absoluteTimeoutMs, absoluteTimeoutMs } = life;
+    const { idleTimeoutMs = life.absoluteTimeoutMs } = life;
     const keys = [...this.#sessionKeys(sid), ...this.#indexOf(sid, user ?? "")];
     const reply = await this.#driver.script(TOUCH, keys, [
-      ...[sid, String(idleTimeoutMs), String(absoluteTimeoutMs), String(intervalMs)],
+      ...[sid, String(idleTimeoutMs), String(intervalMs)],
     ]);
     const [outcome, now, expiresAt] = array(reply);
     if (outcome === "gone") return { outcome };
@@ -211,17 +210,16 @@ class RedisStore implements SessionStore {
     return Number((await this.#driver.command(barrier, ["ZSCORE", barrier, user])) ?? 0);
   }
 
-  async list(user: string, life: Life): Promise<readonly SessionRecord[]> {
+  async list(user: string): Promise<readonly SessionRecord[]> {
     const index = this.#keys.userSessions(user);
     const head = [index, this.#keys.barrier(index)];
-    const args = [user, String(life.absoluteTimeoutMs)];
     const entries = array(await this.#driver.command(index, ["ZRANGE", index, "0", "-1"]));
     const sids = this.#ownSids(entries, user);
     const found: SessionRecord[] = [];
     for (let from = 0; from < sids.length; from += BATCH) {
       const batch = sids.slice(from, from + BATCH);
       const keys = [...head, ...this.#keysOf(batch)];
-      found.push(...decodeList(await this.#driver.script(LIST, keys, [...args, ...batch]), user));
+      found.push(...decodeList(await this.#driver.script(LIST, keys, [user, ...batch]), user));
     }
     return found.sort((a, b) => a.expiresAt - b.expiresAt);
   }
@@ -267,8 +265,7 @@ class RedisStore implements SessionStore {
 
   /** Whose session it is, "" if anonymous; undefined if there is none. */
   async #ownerOf(sid: SessionId): Promise<string | undefined> {
-    // With a life of 0 no session without record counts as created before a revoke-all.
-    const loaded = await this.load(sid, { idleTimeoutMs: undefined, absoluteTimeoutMs: 0 });
+    const loaded = await this.load(sid);
     return loaded.outcome === "found" ? (loaded.record.user ?? "") : undefined;
   }
 

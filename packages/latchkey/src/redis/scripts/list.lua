@@ -2,7 +2,7 @@
 -- list: what is kept of some sessions of one user; entries of dead ones leave the index.
 --
 -- KEYS  1 user's index   2 barrier of the slot, then for each sid: its session string, its record
--- ARGV  1 user   2 life in ms of a session without record   3… the sids, in the order of KEYS
+-- ARGV  1 user   2… the sids, in the order of KEYS
 -- REPLY {now, row, row, …}, a row a live session: {sid, deadline, field, value, …} without its data
 --
 -- Forgetting is safe at any time: ids are never used twice, so what is dead here stays dead.
@@ -11,9 +11,9 @@
 local now = clock()
 local reply = {now}
 local own = {'s', 'c', 'l', 'a', 'g', 'v', 'd'}
-for i = 3, #ARGV do
-  local session, record = KEYS[2 * i - 3], KEYS[2 * i - 2]
-  local found = live(session, record, KEYS[2], tonumber(ARGV[2]), now)
+for i = 2, #ARGV do
+  local session, record = KEYS[2 * i - 1], KEYS[2 * i]
+  local found = live(session, record, KEYS[2], now)
   if found and found.user == ARGV[1] then
     local row = {ARGV[i], found.deadline}
     local kept = redis.call('HMGET', record, unpack(own))

@@ -2,7 +2,7 @@
 -- load: all that is kept of one session. Nothing is changed.
 --
 -- KEYS  1 session string   2 record   3 barrier of the slot
--- ARGV  1 life in ms of a session without record   2 most fields that a record of ours has
+-- ARGV  1 most fields that a record of ours has
 -- REPLY {key, 'missing'}
 --    or {key, 'corrupt', reason}: a foreign value, never sent along, it may be of any size
 --    or {key, 'found', now, user, deadline, field, value, …} with all fields of the record
@@ -11,12 +11,12 @@
 -- include: session
 
 local now = clock()
-local found, why = live(KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[1]), now)
+local found, why = live(KEYS[1], KEYS[2], KEYS[3], now)
 if not found then
   if why == 'missing' then return {KEYS[1], why} end
   return {KEYS[1], 'corrupt', why}
 end
-if redis.call('HLEN', KEYS[2]) > tonumber(ARGV[2]) then
+if redis.call('HLEN', KEYS[2]) > tonumber(ARGV[1]) then
   return {KEYS[1], 'corrupt', 'the record has too many fields'}
 end
 local reply = {KEYS[1], 'found', now, found.user, found.deadline}

@@ -9,7 +9,7 @@
 -- include: session
 
 local now, life = clock(), tonumber(ARGV[2])
-local except = KEYS[4] and live(KEYS[4], KEYS[5], KEYS[1], life, now)
+local except = KEYS[4] and live(KEYS[4], KEYS[5], KEYS[1], now)
 local raised = math.max(newest(KEYS[1]) + 1, now)
 redis.call('ZADD', KEYS[1], int(raised), ARGV[1])
 -- Generations older than the longest life end nothing any more: no session is that old. The longest

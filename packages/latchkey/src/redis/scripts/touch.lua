@@ -2,20 +2,20 @@
 -- touch: moves the idle deadline of a live session, at most once in an interval.
 --
 -- KEYS  1 session string   2 record   3 barrier of the slot   4 user's index (absent: in none)
--- ARGV  1 sid   2 idle timeout in ms   3 life in ms of a session without record   4 interval in ms
+-- ARGV  1 sid   2 idle timeout in ms   3 interval in ms
 -- REPLY {'live', now, deadline} or {'gone'}
 --
 -- A session without record has a fixed life: nothing moves.
 -- include: session
 
 local now = clock()
-local found = live(KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[3]), now)
+local found = live(KEYS[1], KEYS[2], KEYS[3], now)
 if not found then return {'gone'} end
 
 local kept = redis.call('HMGET', KEYS[2], 'a', 'c', 'l')
 local seen = tonumber(kept[3] or kept[2] or now) or now
 local deadline = math.min(now + tonumber(ARGV[2]), found.absolute)
-if not kept[1] or now - seen < tonumber(ARGV[4]) then
+if not kept[1] or now - seen < tonumber(ARGV[3]) then
   return {'live', now, math.min(found.deadline, found.absolute)}
 end
 

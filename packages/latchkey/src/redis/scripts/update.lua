@@ -2,14 +2,13 @@
 -- update: writes and removes fields of a live session. Prolongs nothing.
 --
 -- KEYS  1 session string   2 record   3 barrier of the slot
--- ARGV  1 life in ms of a session without record   2 version that the record must have (-1 any)
---       3 most fields   4 most bytes   5 how many fields to set   6… name, JSON text of each,
---       then the names of those to unset
+-- ARGV  1 version that the record must have (-1 any)   2 most fields   3 most bytes
+--       4 how many fields to set   5… name, JSON text of each, then the names of those to unset
 -- REPLY {'updated', version}, also when nothing differed: then nothing was written
 --    or {'conflict', version}, {'too-large'}, {'gone'}: nothing was changed
 -- include: session
 
-local found = live(KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[1]), clock())
+local found = live(KEYS[1], KEYS[2], KEYS[3], clock())
 if not found then return {'gone'} end
 
 local data, version = {}, 0
@@ -18,12 +17,12 @@ for i = 1, #kept, 2 do
   if string.sub(kept[i], 1, 1) == ':' then data[kept[i]] = kept[i + 1] end
   if kept[i] == 'v' then version = tonumber(kept[i + 1]) or 0 end
 end
-local wanted = tonumber(ARGV[2])
+local wanted = tonumber(ARGV[1])
 if wanted >= 0 and wanted ~= version then return {'conflict', version} end
 
 local set, unset = {}, {}
-local last = 5 + 2 * tonumber(ARGV[5])
-for i = 6, last, 2 do
+local last = 4 + 2 * tonumber(ARGV[4])
+for i = 5, last, 2 do
   local name, value = ':' .. ARGV[i], ARGV[i + 1]
   if data[name] ~= value then set[#set + 1] = name; set[#set + 1] = value; data[name] = value end
 end
@@ -38,7 +37,7 @@ for name, value in pairs(data) do
   count = count + 1
   bytes = bytes + #name - 1 + #value
 end
-if count > tonumber(ARGV[3]) or bytes > tonumber(ARGV[4]) then return {'too-large'} end
+if count > tonumber(ARGV[2]) or bytes > tonumber(ARGV[3]) then return {'too-large'} end
 
 if #set > 0 then redis.call('HSET', KEYS[2], unpack(set)) end
 if #unset > 0 then redis.call('HDEL', KEYS[2], unpack(unset)) end

@@ -1,13 +1,13 @@
 /** The data of a session: update. */
 import assert from "node:assert/strict";
 import { DATA_MAX_BYTES, DATA_MAX_FIELDS } from "../../core/store.ts";
-import { atOnce, begin, type Check, change, FIXED, found, HASH, MINUTE, missing } from "./steps.ts";
+import { atOnce, begin, type Check, change, found, HASH, MINUTE, missing } from "./steps.ts";
 
 export const UPDATE: Record<string, Check> = {
   "fields are set, replaced and unset; others stay": async ({ store, other }) => {
     for (const secretHash of [HASH, undefined]) {
       const made = await begin(store, { user: "ada", secretHash, data: { a: "1", b: "2" } });
-      const first = await store.update(made.sid, change({ b: "3", c: "[]", a: null }), FIXED);
+      const first = await store.update(made.sid, change({ b: "3", c: "[]", a: null }));
       assert.deepEqual(first, { outcome: "updated", version: 1 });
       const loaded = await found(other, made.sid);
       assert.deepEqual([...loaded.data].sort(), [
@@ -25,7 +25,7 @@ export const UPDATE: Record<string, Check> = {
   "a session that had no data gets some, and no more time": async ({ store, elapse }) => {
     const made = await begin(store, { user: "ada" });
     await elapse(30 * MINUTE);
-    await store.update(made.sid, change({ a: "1" }), FIXED);
+    await store.update(made.sid, change({ a: "1" }));
     assert.equal((await found(store, made.sid)).data.get("a"), "1");
     await elapse(30 * MINUTE);
     await missing(store, made.sid);
@@ -33,7 +33,7 @@ export const UPDATE: Record<string, Check> = {
   "what changes nothing is not written": async ({ store }) => {
     const made = await begin(store, { user: "ada", data: { a: "1" } });
     for (const edits of [{}, { a: "1" }, { b: null }, { a: "1", b: null }]) {
-      const updated = await store.update(made.sid, change(edits), FIXED);
+      const updated = await store.update(made.sid, change(edits));
       assert.deepEqual(updated, { outcome: "updated", version: 0 });
     }
   },
@@ -41,7 +41,7 @@ export const UPDATE: Record<string, Check> = {
   "50 that set 50 different fields at once all win": async (harness) => {
     const made = await begin(harness.store, { user: "ada", secretHash: HASH });
     await atOnce(harness, 50, (store, i) =>
-      store.update(made.sid, change({ [`field${i}`]: String(i) }), FIXED),
+      store.update(made.sid, change({ [`field${i}`]: String(i) })),
     );
     const { data, version } = await found(harness.store, made.sid);
     assert.equal(data.size, 50);
@@ -50,7 +50,7 @@ export const UPDATE: Record<string, Check> = {
   "by version, one of 50 at once wins and the others are told": async (harness) => {
     const made = await begin(harness.store, { user: "ada", secretHash: HASH, data: { n: "0" } });
     const outcomes = await atOnce(harness, 50, (store, i) =>
-      store.update(made.sid, change({ n: String(i + 1) }, 0), FIXED),
+      store.update(made.sid, change({ n: String(i + 1) }, 0)),
     );
     assert.equal(outcomes.filter(({ outcome }) => outcome === "updated").length, 1);
     assert.equal(outcomes.filter(({ outcome }) => outcome === "conflict").length, 49);
@@ -61,7 +61,7 @@ export const UPDATE: Record<string, Check> = {
       for (;;) {
         const { data, version } = await found(store, made.sid);
         const next = String(Number(data.get("n")) + 1);
-        const updated = await store.update(made.sid, change({ n: next }, version), FIXED);
+        const updated = await store.update(made.sid, change({ n: next }, version));
         if (updated.outcome === "updated") return;
       }
     });
@@ -72,7 +72,7 @@ export const UPDATE: Record<string, Check> = {
     for (const secretHash of [HASH, undefined]) {
       const made = await begin(store, { user: "ada", secretHash, data: { a: "1" } });
       await other.revoke(made.sid);
-      assert.deepEqual(await store.update(made.sid, change({ a: "2" }), FIXED), {
+      assert.deepEqual(await store.update(made.sid, change({ a: "2" })), {
         outcome: "gone",
       });
       await missing(store, made.sid);
@@ -80,7 +80,7 @@ export const UPDATE: Record<string, Check> = {
   },
   "an unknown session is not written to": async ({ store }) => {
     const sid = store.mintId("ada");
-    assert.deepEqual(await store.update(sid, change({ a: "2" }), FIXED), { outcome: "gone" });
+    assert.deepEqual(await store.update(sid, change({ a: "2" })), { outcome: "gone" });
     await missing(store, sid);
   },
   "more fields or bytes than the limits are refused, and nothing is changed": async ({ store }) => {
@@ -90,13 +90,13 @@ export const UPDATE: Record<string, Check> = {
     );
     const long = { b: `"${"é".repeat(DATA_MAX_BYTES / 2)}"` };
     for (const edits of [many, long]) {
-      const updated = await store.update(made.sid, change(edits), FIXED);
+      const updated = await store.update(made.sid, change(edits));
       assert.deepEqual(updated, { outcome: "too-large" });
       const loaded = await found(store, made.sid);
       assert.deepEqual([[...loaded.data], loaded.version], [[["a", "1"]], 0]);
     }
     const room = DATA_MAX_BYTES - 1 - 1 - 1 - 2;
-    const fits = await store.update(made.sid, change({ b: `"${"x".repeat(room)}"` }), FIXED);
+    const fits = await store.update(made.sid, change({ b: `"${"x".repeat(room)}"` }));
     assert.deepEqual(fits, { outcome: "updated", version: 1 });
   },
 };

@@ -33,7 +33,7 @@ export const CREATE: Record<string, Check> = {
     for (const life of [FIXED, SLIDING]) {
       const made = await begin(store, { user: "ada", secretHash: HASH, device: "x", life, data });
       for (const server of [store, other]) {
-        const loaded = await found(server, made.sid, life);
+        const loaded = await found(server, made.sid);
         assert.deepEqual(loaded, { ...made, remainingMs: loaded.remainingMs });
         assert.deepEqual([...loaded.data].sort(), [...fields(data)].sort());
         assert.equal(loaded.createdAt, loaded.lastSeenAt);
@@ -97,18 +97,18 @@ export const LOAD: Record<string, Check> = {
     for (const life of [FIXED, { ...SLIDING, idleTimeoutMs: HOUR }]) {
       const made = await begin(store, { user: "ada", life });
       for (let i = 0; i < 6; i++) {
-        await store.load(made.sid, life);
+        await store.load(made.sid);
         await elapse(HOUR / 6);
       }
-      await missing(store, made.sid, life);
+      await missing(store, made.sid);
     }
   },
   "an idle session dies after the idle timeout": async ({ store, elapse }) => {
     const made = await begin(store, { user: "ada", life: SLIDING });
     await elapse(30 * MINUTE - MARGIN);
-    await found(store, made.sid, SLIDING);
+    await found(store, made.sid);
     await elapse(MARGIN);
-    await missing(store, made.sid, SLIDING);
+    await missing(store, made.sid);
     assert.deepEqual(await listed(store, "ada"), []);
   },
 };
@@ -123,11 +123,11 @@ export const TOUCH: Record<string, Check> = {
       assert.equal(touched.outcome, "live", `after ${used + 10} minutes`);
       assert.deepEqual(await listed(store, "ada"), [made.sid]);
     }
-    const last = await found(store, made.sid, SLIDING);
+    const last = await found(store, made.sid);
     assert.equal(last.expiresAt, last.absoluteExpiresAt);
     await elapse(10 * MINUTE);
     assert.deepEqual(await store.touch(made, SLIDING, MINUTE), { outcome: "gone" });
-    await missing(store, made.sid, SLIDING);
+    await missing(store, made.sid);
   },
   "many in one interval move the deadline once": async (harness) => {
     const { store, elapse } = harness;
@@ -136,7 +136,7 @@ export const TOUCH: Record<string, Check> = {
     const touched = await atOnce(harness, 100, (at) => at.touch(made, SLIDING, 5 * MINUTE));
     const ends = touched.map((answer) => (answer.outcome === "live" ? answer.expiresAt : 0));
     assert.equal(new Set(ends).size, 1);
-    assert.equal((await found(store, made.sid, SLIDING)).expiresAt, ends[0]);
+    assert.equal((await found(store, made.sid)).expiresAt, ends[0]);
     await elapse(4 * MINUTE);
     const early = await store.touch(made, SLIDING, 5 * MINUTE);
     assert.equal(early.outcome === "live" && early.remainingMs < 27 * MINUTE, true);
@@ -157,7 +157,7 @@ export const TOUCH: Record<string, Check> = {
     const made = await begin(store, { user: "ada", life: SLIDING });
     await store.revoke(made.sid);
     assert.deepEqual(await other.touch(made, SLIDING, 0), { outcome: "gone" });
-    await missing(store, made.sid, SLIDING);
+    await missing(store, made.sid);
     assert.deepEqual(await listed(store, "ada"), []);
   },
 };

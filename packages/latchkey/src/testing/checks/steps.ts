@@ -54,27 +54,19 @@ export async function begin(store: SessionStore, wishes: Begin): Promise<Session
   return created.record;
 }
 
-export async function found(
-  store: SessionStore,
-  sid: SessionId,
-  life: Life = FIXED,
-): Promise<SessionRecord> {
-  const loaded = await store.load(sid, life);
+export async function found(store: SessionStore, sid: SessionId): Promise<SessionRecord> {
+  const loaded = await store.load(sid);
   if (loaded.outcome !== "found") assert.fail(`load answered ${loaded.outcome}`);
   return loaded.record;
 }
 
-export async function missing(
-  store: SessionStore,
-  sid: SessionId,
-  life: Life = FIXED,
-): Promise<void> {
-  assert.deepEqual(await store.load(sid, life), { outcome: "missing" });
+export async function missing(store: SessionStore, sid: SessionId): Promise<void> {
+  assert.deepEqual(await store.load(sid), { outcome: "missing" });
 }
 
 /** The sids of a user's list, in its order. */
 export async function listed(store: SessionStore, user: string): Promise<readonly SessionId[]> {
-  return (await store.list(user, FIXED)).map(({ sid }) => sid);
+  return (await store.list(user)).map(({ sid }) => sid);
 }
 
 /** A change of JSON texts; `null` unsets. */

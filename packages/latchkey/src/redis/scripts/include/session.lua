@@ -30,8 +30,8 @@ local function newest(barrier)
 end
 
 -- The live session as {user, deadline, absolute}; else nil and why: 'missing', or a word on a
--- foreign value. life: ms from creation to end, for sessions without record.
-local function live(session, record, barrier, life, now)
+-- foreign value.
+local function live(session, record, barrier, now)
   local user = redis.pcall('GET', session)
   if not user then return nil, 'missing' end
   if type(user) == 'table' then return nil, 'the session key holds no string' end
