@@ -1,11 +1,4 @@
 /** The Redis store: the contract on one Redis and on a Cluster, and what only Redis can do to it. */
-import {
-  type Life,
-  type NewSession,
-  parseSessionId,
-  type SessionId,
-  type SessionStore,
-} from "latchkey";
 import { connect, redisStore } from "latchkey/redis";
 import { type StoreHarness, storeConformance } from "latchkey/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -13,15 +6,22 @@ import { startCluster, type TestCluster } from "./support/redis-cluster.ts";
 import { type Keyspace, keyspace } from "./support/redis-keyspace.ts";
 import { startRedis, type TestRedis } from "./support/redis-server.ts";
 import { connectResp, type Resp, respOnce } from "./support/resp.ts";
+import {
+  FIXED,
+  freshPrefix,
+  HOUR,
+  login,
+  newSession,
+  onAny,
+  openStore,
+  PATIENT,
+  parse,
+} from "./support/stores.ts";
 
-const HOUR = 3_600_000;
-const FIXED: Life = { idleTimeoutMs: undefined, absoluteTimeoutMs: HOUR };
-const PATIENT = "30s";
 let redis: TestRedis;
 let cluster: TestCluster;
 let resp: Resp;
 let clusterResps: Resp[];
-let tests = 0;
 
 beforeAll(async () => {
   [redis, cluster] = await Promise.all([startRedis(), startCluster()]);
@@ -39,8 +39,7 @@ storeConformance({ describe, test }, "Redis Cluster", () => harness(cluster.url,
 
 /** Two stores under a prefix of their own. When a test ends, each key it left must end by itself. */
 async function harness(url: string, nodes: readonly Resp[]): Promise<StoreHarness> {
-  const prefix = `t${tests++}:`;
-  // What is tested is what is answered, on however busy a machine; how fast: tests/faults.
+  const prefix = freshPrefix();
   const options = { url, prefix, callTimeout: PATIENT } as const;
   const [store, other] = await Promise.all([redisStore(options), redisStore(options)]);
   const space = keyspace(nodes, prefix);
@@ -159,80 +158,6 @@ describe("what stands in Redis", () => {
     expect(loaded.outcome === "found" && loaded.record.data.size).toBe(0);
   });
 
-  describe("a barrier", () => {
-    const REVOKED = "1750000000000";
-
-    test("holds for sessions without record, whatever their deadline says", async () => {
-      const { store, prefix } = await open();
-      const sid = await login(store, "ada");
-      const byHand = store.mintId("ada");
-      await resp.command("SET", prefix + byHand, "ada", "EX", "86400");
-      await resp.command("EXPIRE", prefix + sid, "86400");
-      // As if the process had died right behind the barrier: nothing was swept.
-      const [barrier] = await raised(store, prefix);
-      await resp.command("ZADD", barrier ?? "", REVOKED, "ada");
-      for (const dead of [sid, byHand]) {
-        expect(await store.load(dead)).toEqual({ outcome: "missing" });
-      }
-      const next = await login(store, "ada");
-      expect(await store.load(next)).toMatchObject({ outcome: "found" });
-    });
-
-    test("keeps a generation as long as the longest life that any server named", async () => {
-      const { store, prefix, space } = await open();
-      await store.revokeUser("ada", { ...FIXED, absoluteTimeoutMs: 12 * HOUR });
-      const generation = await store.generation("ada");
-      await space.elapse(2 * HOUR);
-      // A neighbour in the same slot, revoked by a server whose sessions live for an hour.
-      const [barrier = ""] = await raised(store, prefix);
-      expect(Number(await resp.command("PTTL", barrier))).toBeGreaterThan(9 * HOUR);
-      await store.revokeUser("ada", FIXED);
-      expect(await store.generation("ada")).toBeGreaterThan(generation - 2 * HOUR);
-      expect(Number(await resp.command("PTTL", barrier))).toBeGreaterThan(9 * HOUR);
-      await resp.command("ZADD", barrier, String(generation - 2 * HOUR), "neighbour");
-      await store.revokeUser("ada", FIXED);
-      expect(await resp.command("ZSCORE", barrier, "neighbour")).not.toBeNull();
-    });
-
-    test("is raised above every generation of its slot, also those ahead of the clock", async () => {
-      const { store, prefix } = await open();
-      const [barrier = ""] = await raised(store, prefix);
-      await resp.command("ZADD", barrier, "9000000000000", "neighbour");
-      const sid = store.mintId("ada");
-      await store.create(newSession(sid, { user: "ada", secretHash: "h".repeat(43) }));
-      expect(await store.load(sid)).toMatchObject({ outcome: "found" });
-      await resp.command("DEL", `{${prefix}user:ada}:sessions`);
-      await store.revokeUser("ada", FIXED);
-      expect(await store.load(sid)).toEqual({ outcome: "missing" });
-    });
-
-    test("entries made by hand in an index hold up no revoke-all", async () => {
-      for (const [url, nodes] of [
-        [redis.url, [resp]],
-        [cluster.url, clusterResps],
-      ] as const) {
-        const { store, prefix } = await open(url, nodes);
-        const sid = await login(store, "ada");
-        const index = `{${prefix}user:ada}:sessions`;
-        await onAny(nodes, "ZADD", index, "9e12", "no id", "9e12", "handmade-handmade-handma");
-        expect(await store.revokeUser("ada", FIXED)).toBe(1);
-        expect(await store.load(sid)).toEqual({ outcome: "missing" });
-        expect(await store.revokeUser("ada", FIXED)).toBe(0);
-      }
-    });
-
-    async function raised(store: SessionStore, prefix: string): Promise<string[]> {
-      if ((await store.generation("ada")) === 0) {
-        // Only to learn its key: the neighbour's entry makes it exist, ada's own is taken out again.
-        await store.revokeUser("ada", FIXED);
-      }
-      const keys = (await keyspace([resp], prefix).keys()).filter((key) =>
-        key.endsWith(":barrier"),
-      );
-      return keys;
-    }
-  });
-
   test("a full Redis refuses logins, and still lets people log out", async () => {
     const full = await startRedis({ args: ["--maxmemory-policy", "noeviction"] });
     const store = await redisStore({ url: full.url, callTimeout: PATIENT });
@@ -257,71 +182,6 @@ describe("what stands in Redis", () => {
     const index = await resp.command("ZRANGE", `{${prefix}user:ada}:sessions`, "0", "-1");
     expect(new Set(index as string[])).toEqual(new Set([long, next]));
     expect(index).not.toContain(short);
-  });
-});
-
-describe("a foreign value is no session, and stays as it is", () => {
-  test.each([
-    ["a list", ["LPUSH", "x"]],
-    ["a hash", ["HSET", "f", "v"]],
-    ["a username of 257 bytes", ["SET", "x".repeat(257)]],
-    ["5 MB", ["SET", "x".repeat(5_000_000)]],
-    ["a string without an end", ["SET", "bob"]],
-    ["an end beyond all dates", ["SET", "bob", "EX", "9000000000000"]],
-    ["a name with the mark of broken text", ["SET", "\ufffd", "EX", "60"]],
-  ])("%s at the session key", async (_name, [command = "", ...args]) => {
-    const { store, prefix } = await open();
-    const sid = store.mintId();
-    await resp.command(command, prefix + sid, ...args);
-    expect(await store.load(sid)).toMatchObject({ outcome: "corrupt" });
-    expect(await store.revoke(sid)).toBe("absent");
-    expect(await resp.command("EXISTS", prefix + sid)).toBe(1);
-    expect(await store.create(newSession(sid))).toEqual({ outcome: "exists" });
-    await resp.command("DEL", prefix + sid);
-  });
-
-  test.each([
-    ["a string at the record key", ["SET", "x"]],
-    ["a hash that is no secret", ["HSET", "s", "short"]],
-    ["an instant that is none", ["HSET", "a", "1e999"]],
-    ["an instant before 1970", ["HSET", "c", "-1"]],
-    ["an instant that is a word", ["HSET", "a", "soon"]],
-    ["a version that is none", ["HSET", "v", "1.5"]],
-    ["300 fields", ["HSET", ...Array.from({ length: 300 }, (_, i) => [`:${i}`, "1"]).flat()]],
-  ])("%s", async (_name, [command = "", ...args]) => {
-    const { store, prefix } = await open();
-    const sid = await login(store, "ada");
-    const record = `{${prefix}${sid}}:record`;
-    await resp.command(command, record, ...args);
-    expect(await store.load(sid)).toMatchObject({ outcome: "corrupt" });
-    await resp.command("DEL", record);
-    expect(await store.load(sid)).toMatchObject({ outcome: "found" });
-  });
-
-  test("a record's own end holds, even if the string was given more time", async () => {
-    const { store, prefix, space } = await open();
-    const sid = store.mintId("ada");
-    const secretHash = "h".repeat(43);
-    await store.create(newSession(sid, { user: "ada", secretHash }));
-    await resp.command("EXPIRE", prefix + sid, "9999");
-    await resp.command("EXPIRE", `{${prefix}${sid}}:record`, "9999");
-    const loaded = await store.load(sid);
-    expect(loaded.outcome === "found" && loaded.record.remainingMs).toBeLessThanOrEqual(HOUR);
-    await space.elapse(HOUR);
-    expect(await resp.command("EXISTS", prefix + sid)).toBe(1);
-    expect(await store.load(sid)).toEqual({ outcome: "missing" });
-  });
-
-  test("a foreign index fails the login whole and does not hold up the logout", async () => {
-    const { store, prefix, space } = await open();
-    const sid = await login(store, "ada");
-    const index = `{${prefix}user:ada}:sessions`;
-    await resp.command("DEL", index);
-    await resp.command("SET", index, "not ours", "EX", "60");
-    await expect(login(store, "ada")).rejects.toMatchObject({ code: "store-unavailable" });
-    expect((await space.keys()).sort()).toEqual([`${prefix}${sid}`, index].sort());
-    expect(await store.revoke(sid, "ada")).toBe("revoked");
-    expect(await resp.command("GET", index)).toBe("not ours");
   });
 });
 
@@ -410,44 +270,9 @@ describe("the client", () => {
   });
 });
 
-async function open(
+function open(
   url: string = redis.url,
   nodes: readonly Resp[] = [resp],
-): Promise<{ store: SessionStore; space: Keyspace; prefix: string }> {
-  const prefix = `t${tests++}:`;
-  const store = await redisStore({ url, prefix, callTimeout: PATIENT });
-  return { store, space: keyspace(nodes, prefix), prefix };
-}
-
-/** A session without anything beside its user, for an hour. */
-function newSession(sid: SessionId, wishes: Partial<NewSession> = {}): NewSession {
-  return {
-    ...{ sid, user: undefined, secretHash: undefined, device: undefined, data: new Map() },
-    ...{ cap: undefined, generation: undefined, life: FIXED },
-    ...wishes,
-  };
-}
-
-async function login(
-  store: SessionStore,
-  user: string,
-  absoluteTimeoutMs = HOUR,
-): Promise<SessionId> {
-  const sid = store.mintId(user);
-  const life = { ...FIXED, absoluteTimeoutMs };
-  const created = await store.create(newSession(sid, { user, life }));
-  expect(created.outcome).toBe("created");
-  return sid;
-}
-
-function parse(text: string): SessionId {
-  const sid = parseSessionId(text);
-  if (sid === undefined) throw new Error(`no session id: ${text}`);
-  return sid;
-}
-
-/** Sends a command to the node that has the key: in a Cluster the others answer MOVED. */
-async function onAny(nodes: readonly Resp[], ...args: string[]): Promise<void> {
-  const outcomes = await Promise.allSettled(nodes.map((node) => node.command(...args)));
-  expect(outcomes.some(({ status }) => status === "fulfilled")).toBe(true);
+): ReturnType<typeof openStore> {
+  return openStore(url, nodes);
 }
