@@ -4,12 +4,12 @@ import { redisStore } from "latchkey/redis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startCluster, type TestCluster } from "./support/redis-cluster.ts";
 import { connectResp, type Resp } from "./support/resp.ts";
+import { HASH, newSession } from "./support/stores.ts";
 
 const LOGINS = 10_000;
 const USERS = 100;
 const FREE_POSITIONS = 21;
 const ALPHABET = 64;
-const LIFE = { idleTimeoutMs: undefined, absoluteTimeoutMs: 3_600_000 };
 
 let cluster: TestCluster;
 let nodes: Resp[];
@@ -31,9 +31,7 @@ test("10,000 logins of 100 users: session, record and index agree, ids are unifo
   for (let i = 0; i < LOGINS / USERS; i++) {
     const logins = users.map(async (user) => {
       const sid = store.mintId(user);
-      const secretHash = "h".repeat(43);
-      const session = { sid, user, secretHash, life: LIFE, device: undefined, data: new Map() };
-      const created = await store.create({ ...session, cap: undefined, generation: undefined });
+      const created = await store.create(newSession(sid, { user, secretHash: HASH }));
       expect(created.outcome).toBe("created");
       return sid;
     });

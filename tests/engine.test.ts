@@ -2,38 +2,41 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { createSessions, type Life, type SessionId, type SessionStore } from "latchkey";
+import { createSessions } from "latchkey";
 import { redisStore } from "latchkey/redis";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startCluster, type TestCluster } from "./support/redis-cluster.ts";
-import { type Keyspace, keyspace } from "./support/redis-keyspace.ts";
-import { startRedis, type TestRedis } from "./support/redis-server.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { TestCluster } from "./support/redis-cluster.ts";
+import { keyspace } from "./support/redis-keyspace.ts";
+import type { TestRedis } from "./support/redis-server.ts";
 import { connectResp, type Resp } from "./support/resp.ts";
 import { Dice, rounds } from "./support/rounds.ts";
+import {
+  FIXED,
+  freshPrefix,
+  HASH,
+  HOUR,
+  login,
+  openStore,
+  PATIENT,
+  useServers,
+} from "./support/stores.ts";
 
 const MINUTE = 60_000;
-const LIFE: Life = { idleTimeoutMs: undefined, absoluteTimeoutMs: 60 * MINUTE };
-const PATIENT = "60s";
 const LONG_TEST_MS = 15 * MINUTE;
 
 let redis: TestRedis;
 let cluster: TestCluster;
 let resp: Resp;
-let prefixes = 0;
 
-beforeAll(async () => {
-  [redis, cluster] = await Promise.all([startRedis(), startCluster()]);
-  resp = await connectResp(redis.port);
-});
+const servers = useServers();
 
-afterAll(async () => {
-  resp?.close();
-  await Promise.all([redis?.stop(), cluster?.stop()]);
+beforeAll(() => {
+  ({ redis, cluster, resp } = servers());
 });
 
 // A touch on every request, as it is usually done, makes 1,000 writes of these.
 test("1,000 requests in one touch interval cause one write", async () => {
-  const { store, space } = await open();
+  const { store, space } = await openStore(redis.url, [resp]);
   const sessions = createSessions({ store, idleTimeout: "30m", absoluteTimeout: "12h" });
   const { token } = await logIn(sessions);
   await space.elapse(10 * MINUTE);
@@ -50,13 +53,13 @@ describe("revokeUser does not depend on the index", () => {
   test.each(["the index lost", "the index lost, and a login since"])(
     "%s: all the same",
     async (how) => {
-      const { store, prefix } = await open();
-      const sids = await Promise.all([1, 2, 3].map(() => login(store, "ada")));
+      const { store, prefix } = await openStore(redis.url, [resp]);
+      const sids = await Promise.all([1, 2, 3].map(() => login(store, "ada", HOUR, HASH)));
       await resp.command("DEL", `{${prefix}user:ada}:sessions`);
-      if (how.endsWith("since")) sids.push(await login(store, "ada"));
-      await store.revokeUser("ada", LIFE);
+      if (how.endsWith("since")) sids.push(await login(store, "ada", HOUR, HASH));
+      await store.revokeUser("ada", FIXED);
       for (const sid of sids) expect(await store.load(sid)).toEqual({ outcome: "missing" });
-      const next = await login(store, "ada");
+      const next = await login(store, "ada", HOUR, HASH);
       expect(await store.load(next)).toMatchObject({ outcome: "found" });
     },
   );
@@ -70,7 +73,7 @@ describe.each(["one Redis", "Cluster"])("killed at any moment, on %s", (where) =
       const url = isCluster ? cluster.url : redis.url;
       const ports = isCluster ? cluster.nodes.map(({ port }) => port) : [redis.port];
       const nodes = await Promise.all(ports.map((port) => connectResp(port)));
-      const prefix = `kill${prefixes++}:`;
+      const prefix = freshPrefix();
       const space = keyspace(nodes, prefix);
       const dice = new Dice();
       const kills = rounds(200);
@@ -125,20 +128,6 @@ async function immortal(nodes: readonly Resp[], keys: readonly string[]): Promis
     }
   }
   return found;
-}
-
-async function open(): Promise<{ store: SessionStore; space: Keyspace; prefix: string }> {
-  const prefix = `engine${prefixes++}:`;
-  const store = await redisStore({ url: redis.url, prefix, callTimeout: PATIENT });
-  return { store, space: keyspace([resp], prefix), prefix };
-}
-
-async function login(store: SessionStore, user: string): Promise<SessionId> {
-  const sid = store.mintId(user);
-  const nothing = { cap: undefined, generation: undefined, device: undefined };
-  const secretHash = "h".repeat(43);
-  await store.create({ sid, user, secretHash, life: LIFE, data: new Map(), ...nothing });
-  return sid;
 }
 
 async function logIn(sessions: ReturnType<typeof createSessions>) {

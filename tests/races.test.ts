@@ -2,33 +2,29 @@
  * Random races on real Redis, two connections against each other. What must hold whatever the order:
  * dead stays dead, no update is lost, limits are exact, nothing is left without an end.
  */
-import type { Change, Life, SessionId, SessionStore } from "latchkey";
+import type { Change, Life, NewSession, SessionId, SessionStore } from "latchkey";
 import { redisStore } from "latchkey/redis";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startCluster, type TestCluster } from "./support/redis-cluster.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { TestCluster } from "./support/redis-cluster.ts";
 import { type Keyspace, keyspace } from "./support/redis-keyspace.ts";
-import { startRedis, type TestRedis } from "./support/redis-server.ts";
+import type { TestRedis } from "./support/redis-server.ts";
 import { connectResp, type Resp } from "./support/resp.ts";
 import { Dice, rounds } from "./support/rounds.ts";
+import { freshPrefix, HASH, newSession, useServers } from "./support/stores.ts";
 
 const LIFE: Life = { idleTimeoutMs: 1_800_000, absoluteTimeoutMs: 43_200_000 };
-const HASH = "h".repeat(43);
 /** Races that run beside each other, for throughput; each has a session of its own. */
 const ABREAST = 50;
 const LONG_TEST_MS = 15 * 60_000;
 
 let redis: TestRedis;
 let cluster: TestCluster;
-let prefixes = 0;
+const servers = useServers();
 const dice = new Dice();
 
-beforeAll(async () => {
+beforeAll(() => {
   console.log(`races: LATCHKEY_TEST_SEED=${dice.seed}`);
-  [redis, cluster] = await Promise.all([startRedis(), startCluster()]);
-});
-
-afterAll(async () => {
-  await Promise.all([redis?.stop(), cluster?.stop()]);
+  ({ redis, cluster } = servers());
 });
 
 interface Arena {
@@ -194,7 +190,7 @@ async function within(
 }
 
 async function open(url: string, ports: readonly number[]) {
-  const prefix = `race${prefixes++}:`;
+  const prefix = freshPrefix();
   // What is raced for is the order, not the speed: a busy machine must not turn into a 503.
   const options = { url, prefix, callTimeout: "60s" } as const;
   const stores = await Promise.all([redisStore(options), redisStore(options)]);
@@ -216,11 +212,10 @@ async function begin(store: SessionStore, user: string, isSplit: boolean): Promi
   return sid;
 }
 
-function blank(sid: SessionId, user: string, isSplit: boolean) {
-  const secretHash = isSplit ? HASH : undefined;
+/** Split and sliding, or literal and fixed. */
+function blank(sid: SessionId, user: string, isSplit: boolean): NewSession {
   const life = isSplit ? LIFE : { ...LIFE, idleTimeoutMs: undefined };
-  const nothing = { cap: undefined, generation: undefined, device: undefined };
-  return { sid, user, secretHash, life, data: new Map<string, string>(), ...nothing };
+  return newSession(sid, { user, secretHash: isSplit ? HASH : undefined, life });
 }
 
 function change(edits: Record<string, string | null>, ifVersion?: number): Change {

@@ -1,26 +1,20 @@
 /** What hands in Redis can do to the store: foreign values, lost entries, moved deadlines. */
 import type { SessionStore } from "latchkey";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startCluster, type TestCluster } from "./support/redis-cluster.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { TestCluster } from "./support/redis-cluster.ts";
 import { keyspace } from "./support/redis-keyspace.ts";
-import { startRedis, type TestRedis } from "./support/redis-server.ts";
-import { connectResp, type Resp } from "./support/resp.ts";
-import { FIXED, HOUR, login, newSession, onAny, openStore } from "./support/stores.ts";
+import type { TestRedis } from "./support/redis-server.ts";
+import type { Resp } from "./support/resp.ts";
+import { FIXED, HOUR, login, newSession, onAny, openStore, useServers } from "./support/stores.ts";
 
+const servers = useServers();
 let redis: TestRedis;
 let cluster: TestCluster;
 let resp: Resp;
-let clusterResps: Resp[];
+let clusterResps: readonly Resp[];
 
-beforeAll(async () => {
-  [redis, cluster] = await Promise.all([startRedis(), startCluster()]);
-  resp = await connectResp(redis.port);
-  clusterResps = await Promise.all(cluster.nodes.map(({ port }) => connectResp(port)));
-});
-
-afterAll(async () => {
-  for (const node of [resp, ...(clusterResps ?? [])]) node?.close();
-  await Promise.all([redis?.stop(), cluster?.stop()]);
+beforeAll(() => {
+  ({ redis, cluster, resp, clusterResps } = servers());
 });
 
 describe("a foreign value is no session, and stays as it is", () => {

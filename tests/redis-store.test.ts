@@ -1,11 +1,11 @@
 /** The Redis store: the contract on one Redis and on a Cluster, and what only Redis can do to it. */
 import { connect, redisStore } from "latchkey/redis";
 import { type StoreHarness, storeConformance } from "latchkey/testing";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { startCluster, type TestCluster } from "./support/redis-cluster.ts";
 import { type Keyspace, keyspace } from "./support/redis-keyspace.ts";
 import { startRedis, type TestRedis } from "./support/redis-server.ts";
-import { connectResp, type Resp, respOnce } from "./support/resp.ts";
+import { type Resp, respOnce } from "./support/resp.ts";
 import {
   FIXED,
   freshPrefix,
@@ -16,22 +16,17 @@ import {
   openStore,
   PATIENT,
   parse,
+  useServers,
 } from "./support/stores.ts";
 
+const servers = useServers();
 let redis: TestRedis;
 let cluster: TestCluster;
 let resp: Resp;
-let clusterResps: Resp[];
+let clusterResps: readonly Resp[];
 
-beforeAll(async () => {
-  [redis, cluster] = await Promise.all([startRedis(), startCluster()]);
-  resp = await connectResp(redis.port);
-  clusterResps = await Promise.all(cluster.nodes.map(({ port }) => connectResp(port)));
-});
-
-afterAll(async () => {
-  for (const node of [resp, ...(clusterResps ?? [])]) node?.close();
-  await Promise.all([redis?.stop(), cluster?.stop()]);
+beforeAll(() => {
+  ({ redis, cluster, resp, clusterResps } = servers());
 });
 
 storeConformance({ describe, test }, "Redis", () => harness(redis.url, [resp]));

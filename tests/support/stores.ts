@@ -7,14 +7,45 @@ import {
   type SessionStore,
 } from "latchkey";
 import { redisStore } from "latchkey/redis";
-import { expect } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
+import { startCluster, type TestCluster } from "./redis-cluster.ts";
 import { type Keyspace, keyspace } from "./redis-keyspace.ts";
-import type { Resp } from "./resp.ts";
+import { startRedis, type TestRedis } from "./redis-server.ts";
+import { connectResp, type Resp } from "./resp.ts";
 
 export const HOUR = 3_600_000;
 export const FIXED: Life = { idleTimeoutMs: undefined, absoluteTimeoutMs: HOUR };
+/** As long as the hash of a secret; nobody's. */
+export const HASH: string = "h".repeat(43);
 /** What is tested is what is answered, on however busy a machine; how fast: tests/faults. */
 export const PATIENT = "30s";
+
+export interface Servers {
+  readonly redis: TestRedis;
+  readonly cluster: TestCluster;
+  readonly resp: Resp;
+  /** One connection per primary of the cluster. */
+  readonly clusterResps: readonly Resp[];
+}
+
+/** One Redis and one Cluster for all tests of a file; to be asked for within them. */
+export function useServers(): () => Servers {
+  let servers: Servers | undefined;
+  beforeAll(async () => {
+    const [redis, cluster] = await Promise.all([startRedis(), startCluster()]);
+    const resp = await connectResp(redis.port);
+    const clusterResps = await Promise.all(cluster.nodes.map(({ port }) => connectResp(port)));
+    servers = { redis, cluster, resp, clusterResps };
+  });
+  afterAll(async () => {
+    for (const node of servers ? [servers.resp, ...servers.clusterResps] : []) node.close();
+    await Promise.all([servers?.redis.stop(), servers?.cluster.stop()]);
+  });
+  return () => {
+    if (servers === undefined) throw new Error("servers run only during tests");
+    return servers;
+  };
+}
 
 let prefixes = 0;
 
@@ -45,10 +76,11 @@ export async function login(
   store: SessionStore,
   user: string,
   absoluteTimeoutMs = HOUR,
+  secretHash?: string,
 ): Promise<SessionId> {
   const sid = store.mintId(user);
   const life = { ...FIXED, absoluteTimeoutMs };
-  const created = await store.create(newSession(sid, { user, life }));
+  const created = await store.create(newSession(sid, { user, life, secretHash }));
   expect(created.outcome).toBe("created");
   return sid;
 }

@@ -1,8 +1,8 @@
 /** Sessions for `node:http`. The other adapters for Node's own requests stand on this one. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { SessionError } from "../core/errors.ts";
 import type { HttpExchange } from "../core/exchange.ts";
 import type { SessionManager } from "../core/manager.ts";
+import { invalidOption } from "../core/options.ts";
 import type { Session } from "../core/session.ts";
 
 /**
@@ -18,9 +18,7 @@ export function nodeSessions<Data>(
   sessions: SessionManager<Data>,
 ): (req: IncomingMessage, res: ServerResponse) => Promise<Session<Data>> {
   if (typeof sessions?.open !== "function") {
-    throw new SessionError("invalid-option", "sessions must come from createSessions", {
-      field: "sessions",
-    });
+    throw invalidOption("sessions", "must come from createSessions");
   }
   return (req, res) => sessions.open(nodeExchange(req, res));
 }

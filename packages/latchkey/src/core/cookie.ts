@@ -1,5 +1,5 @@
 /** The session cookie: its settings, reading `Cookie`, writing `Set-Cookie` (RFC 6265bis). */
-import { SessionError } from "./errors.ts";
+import { invalidOption, refuseUnknown } from "./options.ts";
 
 export interface CookieOptions {
   /** Default `__Host-sid`. Browsers keep a `__Host-` cookie only if it is Secure. */
@@ -18,22 +18,23 @@ const DEFAULTS = { name: "__Host-sid", secure: true, sameSite: "Lax" } as const;
 const COOKIE_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/;
 
 export function checkCookie(options: CookieOptions = {}): CookieSettings {
-  for (const name of Object.keys(Object(options))) {
-    if (!(name in DEFAULTS)) throw invalid(`cookie.${name}`, "is no option of the cookie");
-  }
+  refuseUnknown(options, Object.keys(DEFAULTS), "the cookie", "cookie.");
   const settings = {
     name: options.name ?? DEFAULTS.name,
     secure: options.secure ?? DEFAULTS.secure,
     sameSite: options.sameSite ?? DEFAULTS.sameSite,
   };
   if (!COOKIE_NAME.test(settings.name)) {
-    throw invalid("cookie.name", "must be 1 to 64 characters of an HTTP token");
+    throw invalidOption("cookie.name", "must be 1 to 64 characters of an HTTP token");
   }
   if (/^__(Host|Secure)-/i.test(settings.name) && !settings.secure) {
-    throw invalid("cookie.secure", `must be true: browsers drop a ${settings.name} without it`);
+    throw invalidOption(
+      "cookie.secure",
+      `must be true: browsers drop a ${settings.name} without it`,
+    );
   }
   if (settings.sameSite !== "Lax" && settings.sameSite !== "Strict") {
-    throw invalid("cookie.sameSite", 'must be "Lax" or "Strict"');
+    throw invalidOption("cookie.sameSite", 'must be "Lax" or "Strict"');
   }
   return settings;
 }
@@ -83,8 +84,4 @@ function trimBlanks(text: string): string {
 function isBlank(text: string, at: number): boolean {
   const code = text.charCodeAt(at);
   return code === 0x20 || code === 0x09;
-}
-
-function invalid(field: string, rule: string): SessionError {
-  return new SessionError("invalid-option", `${field} ${rule}`, { field });
 }

@@ -94,13 +94,13 @@ export function parseFields(fields: Fields): Record<string, unknown> | undefined
   }
 }
 
-/** The data as the schema sees it, defaults filled in. Throws "invalid-data" with the first path. */
-export async function validate<Data>(
-  schema: StandardSchema<Data>,
+/** Throws "invalid-data" with the first path that the schema refuses. */
+export async function validate(
+  schema: StandardSchema,
   values: Readonly<Record<string, unknown>>,
-): Promise<Data> {
+): Promise<void> {
   const result = await schema["~standard"].validate({ ...values });
-  if (result.issues === undefined) return result.value;
+  if (result.issues === undefined) return;
   const [issue] = result.issues;
   throw invalidData(issue === undefined ? "data" : pathOf(issue), issue?.message ?? "is invalid");
 }
@@ -109,7 +109,11 @@ export async function validate<Data>(
 export function checkSize(data: Fields): void {
   const bytes = [...data].reduce((sum, [name, text]) => sum + utf8.encode(name + text).length, 0);
   if (data.size <= DATA_MAX_FIELDS && bytes <= DATA_MAX_BYTES) return;
-  throw invalidData("data", `has more than ${DATA_MAX_FIELDS} fields or ${DATA_MAX_BYTES} bytes`);
+  throw tooLarge();
+}
+
+export function tooLarge(): SessionError {
+  return invalidData("data", `has more than ${DATA_MAX_FIELDS} fields or ${DATA_MAX_BYTES} bytes`);
 }
 
 /**

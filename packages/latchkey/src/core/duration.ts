@@ -1,5 +1,5 @@
 /** Lengths of time as people write them: `"30m"`, `"12h"`. Inside they are milliseconds, `…Ms`. */
-import { SessionError } from "./errors.ts";
+import { invalidOption } from "./options.ts";
 
 export type Duration = `${number}${"ms" | "s" | "m" | "h" | "d"}`;
 
@@ -16,9 +16,8 @@ export function parseDuration(text: string, field: string): number {
   const [, amount, unit = ""] = /^(\d{1,15})(ms|s|m|h|d)$/.exec(String(text)) ?? [];
   const ms = Number(amount) * (UNIT_MS[unit] ?? Number.NaN);
   if (Number.isSafeInteger(ms) && ms > 0) return ms;
-  throw new SessionError(
-    "invalid-option",
-    `${field} must be a whole number above 0 with a unit, such as "250ms", "30m" or "12h"`,
-    { field },
+  throw invalidOption(
+    field,
+    'must be a whole number above 0 with a unit, such as "250ms", "30m" or "12h"',
   );
 }

@@ -42,6 +42,13 @@ export class SessionError extends Error {
   }
 }
 
+/** The error of whoever needs an answer that the store could not give. */
+export function cannotSay(cause: unknown): SessionError {
+  return new SessionError("store-unavailable", "the store could not say whose session it is", {
+    cause,
+  });
+}
+
 /** Also true for an error from a second copy of this package in the same process. */
 export function isSessionError(error: unknown): error is SessionError {
   return typeof error === "object" && error !== null && BRAND in error;

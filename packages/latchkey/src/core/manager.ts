@@ -1,9 +1,10 @@
 /** ★ A request becomes a session here: `open` reads its token, asks the store, judges the answer. */
 import { CREDENTIAL_HEADERS, readCredential } from "./credential.ts";
 import { checkSize, fitted, parseFields, validate } from "./data.ts";
-import { SessionError } from "./errors.ts";
+import { cannotSay, SessionError } from "./errors.ts";
 import type { RefuseReason, SessionListener } from "./events.ts";
 import type { HttpExchange } from "./exchange.ts";
+import { invalidOption, refuseUnknown } from "./options.ts";
 import { checkPolicy, isTouchDue, type Policy, type PolicyOptions, tokenOpens } from "./policy.ts";
 import { checkUser, type Fields, type SessionRecord } from "./record.ts";
 import {
@@ -50,10 +51,10 @@ export type SessionInfo = Pick<
   "sid" | "user" | "device" | "createdAt" | "lastSeenAt" | "expiresAt" | "absoluteExpiresAt"
 >;
 
-const OPTION_NAMES: ReadonlySet<string> = new Set([
+const OPTION_NAMES: readonly string[] = [
   ...["store", "data", "onEvent", "random", "layout", "idleTimeout", "absoluteTimeout"],
   ...["maxPerUser", "atLimit", "cookie"],
-]);
+];
 /** Fresh ids to draw before the source of randomness counts as broken. */
 const MINT_TRIES = 3;
 /** A device is remembered in so many characters. */
@@ -185,7 +186,7 @@ export class SessionManager<Data = Record<string, unknown>> {
     opened: async (tokens) => {
       const answers = await Promise.all(tokens.map((token) => this.check(token)));
       return answers.flatMap((answer) => {
-        if (answer.status === "unknown") throw unknown(answer.cause);
+        if (answer.status === "unknown") throw cannotSay(answer.cause);
         return answer.status === "valid" ? [answer.record] : [];
       });
     },
@@ -247,25 +248,19 @@ export class SessionManager<Data = Record<string, unknown>> {
   }
 }
 
-/** What a misspelt or half-right option would otherwise switch off without a word. */
 function checkOptions(options: SessionsOptions<never> | SessionsOptions<unknown>): void {
-  const refuse = (field: string, rule: string): never => {
-    throw new SessionError("invalid-option", `${field} ${rule}`, { field });
-  };
   if (typeof options?.store?.load !== "function") {
-    refuse("store", "must be a SessionStore (is an await missing before redisStore?)");
+    throw invalidOption("store", "must be a SessionStore (is an await missing before redisStore?)");
   }
-  for (const name of Object.keys(options)) {
-    if (!OPTION_NAMES.has(name)) refuse(name, "is no option of createSessions");
-  }
+  refuseUnknown(options, OPTION_NAMES, "createSessions");
   if (options.data !== undefined && options.data["~standard"]?.version !== 1) {
-    refuse("data", "must be a Standard Schema");
+    throw invalidOption("data", "must be a Standard Schema");
   }
   if (options.onEvent !== undefined && typeof options.onEvent !== "function") {
-    refuse("onEvent", "must be a function");
+    throw invalidOption("onEvent", "must be a function");
   }
   if (options.random !== undefined && typeof options.random !== "function") {
-    refuse("random", "must be a function that gives bytes");
+    throw invalidOption("random", "must be a function that gives bytes");
   }
 }
 
@@ -273,12 +268,6 @@ function checkSid(sid: string, field: string): SessionId {
   const parsed = parseSessionId(String(sid));
   if (parsed !== undefined) return parsed;
   throw new SessionError("invalid-sid", `${field} must be a session id, not a token`, { field });
-}
-
-function unknown(cause: unknown): SessionError {
-  return new SessionError("store-unavailable", "the store could not say whose sessions these are", {
-    cause,
-  });
 }
 
 function refusal(outcome: "limit" | "stale"): SessionError {

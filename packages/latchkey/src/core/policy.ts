@@ -1,7 +1,7 @@
 /** The pure rules: which settings a manager runs by, and whether a record answers a token. */
 import { type CookieOptions, type CookieSettings, checkCookie } from "./cookie.ts";
 import { type Duration, parseDuration } from "./duration.ts";
-import { SessionError } from "./errors.ts";
+import { invalidOption } from "./options.ts";
 import type { SessionRecord } from "./record.ts";
 import type { Cap, Life } from "./store.ts";
 import { type Layout, type ParsedToken, secretMatches } from "./token.ts";
@@ -49,7 +49,7 @@ export const ABSOLUTE_TIMEOUT_MAX_MS: number = 400 * 86_400_000;
 export function checkPolicy(options: PolicyOptions): Policy {
   const layout = options.layout ?? DEFAULTS.layout;
   if (layout !== "split" && layout !== "literal") {
-    throw invalid("layout", 'must be "split" or "literal"');
+    throw invalidOption("layout", 'must be "split" or "literal"');
   }
   const life = checkLife(options, layout);
   return {
@@ -67,7 +67,7 @@ function checkLife(options: PolicyOptions, layout: Layout): Life {
     "absoluteTimeout",
   );
   if (absoluteTimeoutMs > ABSOLUTE_TIMEOUT_MAX_MS) {
-    throw invalid("absoluteTimeout", "must be at most 400d");
+    throw invalidOption("absoluteTimeout", "must be at most 400d");
   }
   const { idleTimeout } = options;
   const idle =
@@ -75,7 +75,7 @@ function checkLife(options: PolicyOptions, layout: Layout): Life {
   if (idle === false) return { idleTimeoutMs: undefined, absoluteTimeoutMs };
   const idleTimeoutMs = parseDuration(idle, "idleTimeout");
   if (options.idleTimeout !== undefined && idleTimeoutMs > absoluteTimeoutMs) {
-    throw invalid("idleTimeout", "must not be longer than absoluteTimeout");
+    throw invalidOption("idleTimeout", "must not be longer than absoluteTimeout");
   }
   return { idleTimeoutMs, absoluteTimeoutMs };
 }
@@ -90,14 +90,14 @@ function touchInterval({ idleTimeoutMs }: Life): number {
 function checkCap(options: PolicyOptions): Cap | undefined {
   const { maxPerUser, atLimit = "evict-oldest" } = options;
   if (atLimit !== "evict-oldest" && atLimit !== "reject") {
-    throw invalid("atLimit", 'must be "evict-oldest" or "reject"');
+    throw invalidOption("atLimit", 'must be "evict-oldest" or "reject"');
   }
   if (maxPerUser === undefined) {
-    if (options.atLimit !== undefined) throw invalid("atLimit", "needs maxPerUser");
+    if (options.atLimit !== undefined) throw invalidOption("atLimit", "needs maxPerUser");
     return undefined;
   }
   if (!Number.isSafeInteger(maxPerUser) || maxPerUser < 1 || maxPerUser > MAX_PER_USER_LIMIT) {
-    throw invalid("maxPerUser", `must be a whole number from 1 to ${MAX_PER_USER_LIMIT}`);
+    throw invalidOption("maxPerUser", `must be a whole number from 1 to ${MAX_PER_USER_LIMIT}`);
   }
   return { max: maxPerUser, policy: atLimit };
 }
@@ -117,8 +117,4 @@ export function tokenOpens(token: ParsedToken, record: SessionRecord): boolean {
     return token.secret === record.secretHash;
   }
   return secretMatches(token.secret, record.secretHash);
-}
-
-function invalid(field: string, rule: string): SessionError {
-  return new SessionError("invalid-option", `${field} ${rule}`, { field });
 }

@@ -1,11 +1,12 @@
 /** The handle of one request on its session: what your handler holds. */
 import { type CookieSettings, clearCookieLine, cookieValues, setCookieLine } from "./cookie.ts";
 import type { Credential } from "./credential.ts";
-import { type Delta, SessionData } from "./data.ts";
-import { SessionError } from "./errors.ts";
+import { type Delta, SessionData, tooLarge } from "./data.ts";
+import { cannotSay } from "./errors.ts";
 import type { HttpExchange } from "./exchange.ts";
+import { invalidOption } from "./options.ts";
 import { checkUser, type Fields, type SessionRecord } from "./record.ts";
-import { DATA_MAX_BYTES, DATA_MAX_FIELDS, type UpdateOutcome } from "./store.ts";
+import type { UpdateOutcome } from "./store.ts";
 import type { SessionId } from "./token.ts";
 
 /**
@@ -184,8 +185,8 @@ export class Session<Data = Record<string, unknown>> {
 
   /**
    * Ends the session; doing so without one succeeds. A request that names several sessions ends all
-   * of them. A cookie that the request brought is cleared in any case. Rejects with "store-unavailable" if a session may
-   * still live.
+   * of them. A cookie that the request brought is cleared in any case. Rejects with
+   * "store-unavailable" if a session may still live.
    */
   logout(): Promise<void> {
     return this.#inTurn(() => this.#logout());
@@ -224,10 +225,8 @@ export class Session<Data = Record<string, unknown>> {
     }
     const ifVersion = ifUnchanged ? record.version : undefined;
     const written = await this.#context.actions.update(record.sid, delta, ifVersion);
-    if (written.outcome === "too-large") {
-      const limits = `${DATA_MAX_FIELDS} fields and ${DATA_MAX_BYTES} bytes`;
-      throw new SessionError("invalid-data", `data: more than ${limits}`, { field: "data" });
-    }
+    // What others wrote counts too, so the store may refuse what alone was small enough.
+    if (written.outcome === "too-large") throw tooLarge();
     if (written.outcome === "updated") {
       // If others wrote in between, we have not seen what: a later `ifUnchanged` must still conflict.
       const isOurs = written.version === record.version + 1;
@@ -249,11 +248,7 @@ export class Session<Data = Record<string, unknown>> {
   }
 
   #record(): SessionRecord | undefined {
-    if (this.#answer.status === "unknown") {
-      throw new SessionError("store-unavailable", "the store could not say whose session it is", {
-        cause: this.#answer.cause,
-      });
-    }
+    if (this.#answer.status === "unknown") throw cannotSay(this.#answer.cause);
     return this.#answer.status === "valid" ? this.#answer.record : undefined;
   }
 }
@@ -261,7 +256,7 @@ export class Session<Data = Record<string, unknown>> {
 /** Before anything ends: a forgotten `await` must not switch a check off, or cost a session. */
 function checkLogin({ transport, generation, keep, device }: LoginOptions): void {
   const check = (isGood: boolean, field: string, rule: string): void => {
-    if (!isGood) throw new SessionError("invalid-option", `${field} must be ${rule}`, { field });
+    if (!isGood) throw invalidOption(field, `must be ${rule}`);
   };
   check(
     transport === undefined || transport === "cookie" || transport === "header",

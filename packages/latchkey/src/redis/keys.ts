@@ -1,5 +1,5 @@
 /** Every key name of the Redis store, in one place. What each holds: docs/guide/how-it-works.md. */
-import { SessionError } from "../core/errors.ts";
+import { invalidOption } from "../core/options.ts";
 import { anchorOf, slotOf } from "./slots.ts";
 
 export interface Keys {
@@ -26,11 +26,10 @@ export const PREFIX_MAX_LENGTH = 64;
  */
 export function keysFor(prefix: string): Keys {
   if (!/^[\w.:/-]+$/.test(prefix) || prefix.length > PREFIX_MAX_LENGTH) {
-    throw new SessionError(
-      "invalid-option",
-      `prefix must be 1 to ${PREFIX_MAX_LENGTH} of the characters A-Z a-z 0-9 _ . : / -` +
+    throw invalidOption(
+      "prefix",
+      `must be 1 to ${PREFIX_MAX_LENGTH} of the characters A-Z a-z 0-9 _ . : / -` +
         " (a brace would change the hash slot of every key)",
-      { field: "prefix" },
     );
   }
   const namespace = prefix === DEFAULT_PREFIX ? "" : prefix;

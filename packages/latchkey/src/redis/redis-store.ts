@@ -18,7 +18,7 @@
  * All keys of one script are in one hash slot, because ids are minted that way: see slots.ts.
  */
 import { type Duration, parseDuration } from "../core/duration.ts";
-import { SessionError } from "../core/errors.ts";
+import { invalidOption, refuseUnknown } from "../core/options.ts";
 import type { SessionRecord } from "../core/record.ts";
 import {
   type Change,
@@ -68,9 +68,7 @@ export type RedisStoreOptions = {
     }
 );
 
-const OPTION_NAMES: ReadonlySet<string> = new Set([
-  ...["url", "client", "prefix", "random", "callTimeout"],
-]);
+const OPTION_NAMES = ["url", "client", "prefix", "random", "callTimeout"];
 /** How many sessions one script looks at or clears away: some 0.5 ms of Redis' time. */
 const BATCH = 200;
 
@@ -89,18 +87,13 @@ export async function redisStore(options: RedisStoreOptions): Promise<SessionSto
 }
 
 function checkOptions(options: RedisStoreOptions): void {
-  const refuse = (field: string, rule: string): never => {
-    throw new SessionError("invalid-option", `${field} ${rule}`, { field });
-  };
+  refuseUnknown(options, OPTION_NAMES, "redisStore");
   const given = Object.keys(Object(options));
-  for (const name of given) {
-    if (!OPTION_NAMES.has(name)) refuse(name, "is no option of redisStore");
-  }
   if (given.includes("url") === given.includes("client")) {
-    refuse("url", "or client must be given, and only one of them");
+    throw invalidOption("url", "or client must be given, and only one of them");
   }
   if ("client" in options && typeof options.client?.sendCommand !== "function") {
-    refuse("client", "must be a client of the redis package");
+    throw invalidOption("client", "must be a client of the redis package");
   }
 }
 
@@ -249,9 +242,10 @@ class RedisStore implements SessionStore {
 
   /** An entry made by hand may be no id, or one of another slot, which would fail a whole script. */
   #ownSids(entries: readonly unknown[], user: string): readonly SessionId[] {
+    const slot = slotOf(this.#keys.userSessions(user));
     return entries
       .flatMap((entry) => parseSessionId(String(entry)) ?? [])
-      .filter((sid) => this.#indexOf(sid, user).length > 0);
+      .filter((sid) => slotOf(this.#keys.session(sid)) === slot);
   }
 
   #sessionKeys(sid: SessionId): string[] {

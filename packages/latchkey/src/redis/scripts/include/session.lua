@@ -44,9 +44,7 @@ local function live(session, record, barrier, now)
   local born = tonumber(kept[2] or 0)
   if not absolute or not born then return nil, 'an instant of the record is no number' end
   if math.min(deadline, absolute) <= now then return nil, 'missing' end
-  if user ~= '' then
-    if generation(barrier, user) > born then return nil, 'missing' end
-  end
+  if user ~= '' and generation(barrier, user) > born then return nil, 'missing' end
   return {user = user, deadline = deadline, absolute = absolute}
 end
 
