@@ -83,7 +83,7 @@ describe.each(["one Redis", "Cluster"])("killed at any moment, on %s", (where) =
       const keys = await space.keys();
       const listed = new Set<string>();
       for (const user of ["ada", "bob", "cyd"]) {
-        for (const { sid } of await store.list(user)) listed.add(sid);
+        for (const { sid } of (await store.list(user)).records) listed.add(sid);
       }
       const sessions = keys
         .filter((key) => key.startsWith(prefix))

@@ -103,7 +103,7 @@ describe("what stands in Redis", () => {
         outcome: "found",
         record: { user: "bob", secretHash: undefined, createdAt: undefined },
       });
-      expect(await store.list("bob")).toEqual([]);
+      expect((await store.list("bob")).records).toEqual([]);
       expect(await store.revoke(sid)).toBe("revoked");
       expect(await store.load(sid)).toEqual({ outcome: "missing" });
     }
@@ -115,7 +115,7 @@ describe("what stands in Redis", () => {
     await resp.command("DEL", `${prefix}${sids[0]}`);
     // Overwritten by hand: no longer ada's.
     await resp.command("SET", `${prefix}${sids[1]}`, "bob", "EX", "60");
-    expect((await store.list("ada")).map(({ sid }) => sid)).toEqual([sids[2]]);
+    expect((await store.list("ada")).records.map(({ sid }) => sid)).toEqual([sids[2]]);
     const index = `{${prefix}user:ada}:sessions`;
     expect(await resp.command("ZRANGE", index, "0", "-1")).toEqual([sids[2]]);
     const stats = String(await resp.command("INFO", "commandstats"));
@@ -127,7 +127,7 @@ describe("what stands in Redis", () => {
     const long = await login(store, "ada", 2 * HOUR);
     await login(store, "ada", HOUR);
     await space.elapse(HOUR);
-    expect((await store.list("ada")).map(({ sid }) => sid)).toEqual([long]);
+    expect((await store.list("ada")).records.map(({ sid }) => sid)).toEqual([long]);
   });
 
   test("a list is not upset by entries that are no ids or lie elsewhere", async () => {
@@ -139,7 +139,7 @@ describe("what stands in Redis", () => {
       const sid = await login(store, "ada");
       const index = `{${prefix}user:ada}:sessions`;
       await onAny(nodes, "ZADD", index, "9e12", "no id", "9e12", "handmade-handmade-handma");
-      expect((await store.list("ada")).map((record) => record.sid)).toEqual([sid]);
+      expect((await store.list("ada")).records.map((record) => record.sid)).toEqual([sid]);
     }
   });
 

@@ -6,9 +6,12 @@ import {
   type Change,
   type CreateOutcome,
   type Life,
+  type Listing,
   type LoadOutcome,
   type NewSession,
   parseSessionId,
+  type RotateOutcome,
+  type Rotation,
   type SessionId,
   type SessionRecord,
   type SessionStore,
@@ -75,7 +78,7 @@ class NaiveStore implements SessionStore {
     if (user !== undefined) await this.#saveIndex(user, [...listed, sid]);
     const record = await this.#read(sid);
     if (record === undefined) throw new Error("it was just created");
-    return { outcome: "created", record, evicted: [] };
+    return { outcome: "created", record, evicted: [], expired: [] };
   }
 
   async load(sid: SessionId): Promise<LoadOutcome> {
@@ -113,6 +116,22 @@ class NaiveStore implements SessionStore {
     return { outcome: "live", expiresAt: Date.now() + ttl, remainingMs: ttl };
   }
 
+  /** regenerate(): the old one goes, a new one is made of what was read. */
+  async rotate({ sid, next, login }: Rotation): Promise<RotateOutcome> {
+    const record = await this.#read(sid);
+    if (record === undefined) return { outcome: "gone" };
+    const { remainingMs, data } = record;
+    const ttl = login?.life.absoluteTimeoutMs ?? remainingMs;
+    await this.revoke(sid);
+    const kept = { ...keptOf(record), secretHash: next.secretHash ?? null };
+    await this.#save(next.sid, kept, new Map(data), ttl);
+    if (record.user !== undefined) {
+      await this.#saveIndex(record.user, [...(await this.#index(record.user)), next.sid]);
+    }
+    const expiresAt = Date.now() + ttl;
+    return { outcome: "rotated", expiresAt, remainingMs: ttl, absoluteExpiresAt: expiresAt };
+  }
+
   async revoke(sid: SessionId, owner?: string): Promise<"revoked" | "absent"> {
     const record = await this.#read(sid);
     if (record === undefined || (owner !== undefined && owner !== record.user)) return "absent";
@@ -136,9 +155,9 @@ class NaiveStore implements SessionStore {
     return 0;
   }
 
-  async list(user: string): Promise<readonly SessionRecord[]> {
+  async list(user: string): Promise<Listing> {
     const records = await Promise.all((await this.#index(user)).map((sid) => this.#read(sid)));
-    return records.filter((record) => record !== undefined);
+    return { records: records.filter((record) => record !== undefined), expired: [] };
   }
 
   async close(): Promise<void> {}
@@ -158,11 +177,13 @@ class NaiveStore implements SessionStore {
       ...{ sid, user: kept.user ?? undefined, secretHash: kept.secretHash ?? undefined },
       ...{
         createdAt: kept.createdAt,
+        authTime: kept.createdAt,
         lastSeenAt: kept.lastSeenAt,
         device: kept.device ?? undefined,
       },
       ...{ absoluteExpiresAt: kept.absoluteExpiresAt, version: kept.version ?? 0 },
       ...{ expiresAt: Date.now() + remainingMs, remainingMs },
+      previous: undefined,
       data: new Map(fields.map(([name, text]) => [name.slice(1), text])),
     };
   }

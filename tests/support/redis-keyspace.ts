@@ -43,8 +43,8 @@ async function keysOn(node: Resp, prefix: string): Promise<string[]> {
 async function moveBack(node: Resp, key: string, ms: number): Promise<void> {
   const type = await node.command("TYPE", key);
   if (type === "hash") {
-    // Created, last seen, absolute end, generation: see scripts/include/session.lua.
-    for (const field of ["c", "l", "a", "g"]) {
+    // The instants of a record, and its generation: see scripts/include/session.lua.
+    for (const field of ["c", "l", "a", "g", "t", "q"]) {
       const instant = await node.command("HGET", key, field);
       if (instant !== null) await node.command("HINCRBY", key, field, String(-ms));
     }
@@ -54,6 +54,11 @@ async function moveBack(node: Resp, key: string, ms: number): Promise<void> {
     for (const member of Array.isArray(members) ? members : []) {
       await node.command("ZINCRBY", key, String(-ms), String(member));
     }
+  }
+  if (type === "string" && key.endsWith(":next")) {
+    const [ends, ...rest] = String(await node.command("GET", key)).split(" ");
+    const value = [String(Number(ends) - ms), ...rest].join(" ");
+    await node.command("SET", key, value, "KEEPTTL");
   }
   const deadline = Number(await node.command("PEXPIRETIME", key));
   if (deadline > 0) await node.command("PEXPIREAT", key, String(deadline - ms));

@@ -14,8 +14,21 @@ export {
   type SessionsOptions,
 } from "./core/manager.ts";
 export type { PolicyOptions } from "./core/policy.ts";
-export { checkUser, type Fields, type SessionRecord, USER_MAX_BYTES } from "./core/record.ts";
-export type { Answer, CommitOutcome, Login, LoginOptions, Session } from "./core/session.ts";
+export {
+  checkUser,
+  type Fields,
+  type PreviousToken,
+  type SessionRecord,
+  USER_MAX_BYTES,
+} from "./core/record.ts";
+export type {
+  Answer,
+  CommitOutcome,
+  Login,
+  LoginOptions,
+  RotateOptions,
+  Session,
+} from "./core/session.ts";
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./core/standard-schema.ts";
 export {
   type Cap,
@@ -24,8 +37,13 @@ export {
   DATA_MAX_BYTES,
   DATA_MAX_FIELDS,
   type Life,
+  type Listing,
   type LoadOutcome,
   type NewSession,
+  type Reauthentication,
+  ROTATED_MEMORY_MS,
+  type RotateOutcome,
+  type Rotation,
   type SessionStore,
   type Touched,
   type TouchOutcome,

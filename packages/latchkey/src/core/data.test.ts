@@ -116,7 +116,7 @@ describe("data", () => {
     expect(await session.commit()).toBe("gone");
     expect(seen.cookies).toEqual([]);
     expect((await sessions.check(token)).status).toBe("invalid");
-    expect(await store.list("ada")).toEqual([]);
+    expect((await store.list("ada")).records).toEqual([]);
   });
 
   test.each<[string, unknown, string]>([

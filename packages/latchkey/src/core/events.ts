@@ -17,6 +17,30 @@ export type SessionEvent =
       readonly actor: string | undefined;
     }
   | {
+      readonly type: "expired";
+      /** Seen long after it ran out, if ever: when its user logs in again or is listed. */
+      readonly sid: SessionId;
+      readonly user: string;
+    }
+  | {
+      readonly type: "rotated";
+      readonly sid: SessionId;
+      /** The id before; the same one if only the secret is new. */
+      readonly from: SessionId;
+      readonly user: string | undefined;
+      /** `login`: the user has authenticated again. */
+      readonly reason: "rotation" | "login";
+    }
+  | {
+      /** A token that was rotated away came back after its grace: a slow client, or a thief. */
+      readonly type: "reused";
+      readonly sid: SessionId;
+      /** Undefined: anonymous, or no longer known. */
+      readonly user: string | undefined;
+      /** How long its grace had been over: the longer, the less likely it is a slow client. */
+      readonly lateMs: number;
+    }
+  | {
       readonly type: "user-revoked";
       readonly user: string;
       readonly reason: string;

@@ -163,7 +163,8 @@ describe("a store that cannot say", () => {
   // Not a fake Redis: a port whose every answer is the one failure that its contract allows.
   const gone = (): Promise<never> => Promise.reject(new SessionError("store-unavailable", "gone"));
   const store: SessionStore = {
-    ...{ create: gone, load: gone, update: gone, touch: gone, revoke: gone },
+    ...{ create: gone, load: gone, update: gone, touch: gone, rotate: gone },
+    revoke: gone,
     ...{ revokeUser: gone, generation: gone, list: gone, close: async () => {} },
     mintId: () => memoryStore().mintId(),
   };

@@ -5,12 +5,21 @@ import { cannotSay, SessionError } from "./errors.ts";
 import type { RefuseReason, SessionListener } from "./events.ts";
 import type { HttpExchange } from "./exchange.ts";
 import { invalidOption, refuseUnknown } from "./options.ts";
-import { checkPolicy, isTouchDue, type Policy, type PolicyOptions, tokenOpens } from "./policy.ts";
+import {
+  checkPolicy,
+  fits,
+  isTouchDue,
+  openingOf,
+  type Policy,
+  type PolicyOptions,
+} from "./policy.ts";
 import { checkUser, type Fields, type SessionRecord } from "./record.ts";
+import { type RotationWish, rotate } from "./rotation.ts";
 import {
   type Answer,
   type Beginning,
   type Begun,
+  type Held,
   Session,
   type SessionActions,
 } from "./session.ts";
@@ -53,7 +62,7 @@ export type SessionInfo = Pick<
 
 const OPTION_NAMES: readonly string[] = [
   ...["store", "data", "onEvent", "random", "layout", "idleTimeout", "absoluteTimeout"],
-  ...["maxPerUser", "atLimit", "cookie"],
+  ...["maxPerUser", "atLimit", "rotationGrace", "cookie"],
 ];
 /** Fresh ids to draw before the source of randomness counts as broken. */
 const MINT_TRIES = 3;
@@ -104,9 +113,16 @@ export class SessionManager<Data = Record<string, unknown>> {
     const { sid } = parsed;
     try {
       const loaded = await this.#store.load(sid);
+      if (loaded.outcome === "rotated") {
+        const isIts = fits(parsed.secret, loaded.secretHash);
+        return isIts ? this.#reused(sid, loaded.lateMs) : this.#refuse("wrong-secret", sid);
+      }
       if (loaded.outcome !== "found") return this.#refuse(loaded.outcome, sid);
       const { record } = loaded;
-      if (!tokenOpens(parsed, record)) return this.#refuse("wrong-secret", sid);
+      const opening = openingOf(parsed, record);
+      if (opening === "wrong") return this.#refuse("wrong-secret", sid);
+      if (opening === "late")
+        return this.#reused(sid, -(record.previous?.graceMs ?? 0), record.user);
       if (parseFields(record.data) === undefined) return this.#refuse("corrupt", sid);
       if (!isTouchDue(record, touchIntervalMs)) return { status: "valid", record };
       return await this.#touched(record);
@@ -131,7 +147,8 @@ export class SessionManager<Data = Record<string, unknown>> {
 
   /** The live sessions of a user, the one that ends first coming first; nothing in it is a secret. */
   async list(user: string): Promise<readonly SessionInfo[]> {
-    const records = await this.#store.list(checkUser(user));
+    const { records, expired } = await this.#store.list(checkUser(user));
+    for (const sid of expired) this.#emit({ type: "expired", sid, user });
     return records.map((record) => ({
       ...{ sid: record.sid, user: record.user, device: record.device },
       ...{ createdAt: record.createdAt, lastSeenAt: record.lastSeenAt },
@@ -191,7 +208,36 @@ export class SessionManager<Data = Record<string, unknown>> {
       });
     },
     update: (sid, delta, ifVersion) => this.#store.update(sid, { ...delta, ifVersion }),
+    rotate: (held, { grace, login }) => {
+      const graceMs = grace === false ? 0 : this.#policy.rotationGraceMs;
+      const device = shortened(login?.device);
+      return this.#rotate(held, { graceMs, login: login && { ...login, device } });
+    },
   };
+
+  async #rotate(held: Held, wish: RotationWish): Promise<Held | undefined> {
+    const parts = { store: this.#store, policy: this.#policy, random: this.#random };
+    const from = held.record.sid;
+    const user = held.record.user;
+    for (let tries = 0; tries < MINT_TRIES; tries++) {
+      const rotated = await rotate(parts, held, wish);
+      if ("held" in rotated) {
+        const reason = wish.login === undefined ? "rotation" : "login";
+        const { sid } = rotated.held.record;
+        if (rotated.outcome === "rotated") this.#emit({ type: "rotated", sid, from, user, reason });
+        return rotated.held;
+      }
+      if (rotated.outcome === "gone") {
+        this.#refuse("missing", from);
+        return undefined;
+      }
+      if (rotated.outcome === "stale") {
+        this.#refuse("stale", undefined, user);
+        throw refusal("stale");
+      }
+    }
+    throw idCollision();
+  }
 
   async #begin(session: Beginning): Promise<Begun> {
     const { generation, data } = session;
@@ -199,13 +245,16 @@ export class SessionManager<Data = Record<string, unknown>> {
     const { layout, life, cap } = this.#policy;
     const secret = layout === "split" ? mintSecret(this.#random) : undefined;
     const secretHash = secret === undefined ? undefined : hashSecret(secret);
-    const device = session.device?.slice(0, DEVICE_MAX_CHARS).replace(/\p{Surrogate}/gu, "\uFFFD");
+    const device = shortened(session.device);
     for (let tries = 0; tries < MINT_TRIES; tries++) {
       const sid = this.#store.mintId(user);
       const wanted = { sid, user, secretHash, life, cap, generation, device, data };
       const created = await this.#store.create(wanted);
       if (created.outcome === "created") {
         this.#emit({ type: "created", sid, user });
+        for (const other of created.expired) {
+          this.#emit({ type: "expired", sid: other, user: user ?? "" });
+        }
         for (const other of created.evicted) {
           this.#emit({ type: "revoked", sid: other, user, reason: "evicted", actor: undefined });
         }
@@ -218,7 +267,7 @@ export class SessionManager<Data = Record<string, unknown>> {
         throw refusal(created.outcome);
       }
     }
-    throw new SessionError("id-collision", `${MINT_TRIES} fresh session ids were taken`);
+    throw idCollision();
   }
 
   /** Throws "invalid-data" for what is too much, or what the schema refuses. */
@@ -234,6 +283,12 @@ export class SessionManager<Data = Record<string, unknown>> {
 
   #refuse(reason: RefuseReason, sid?: SessionId, user?: string): Answer {
     this.#emit({ type: "refused", sid, user, reason });
+    return { status: "invalid" };
+  }
+
+  /** A token that was rotated away, after its grace. */
+  #reused(sid: SessionId, lateMs: number, user?: string): Answer {
+    this.#emit({ type: "reused", sid, user, lateMs });
     return { status: "invalid" };
   }
 
@@ -268,6 +323,15 @@ function checkSid(sid: string, field: string): SessionId {
   const parsed = parseSessionId(String(sid));
   if (parsed !== undefined) return parsed;
   throw new SessionError("invalid-sid", `${field} must be a session id, not a token`, { field });
+}
+
+/** What is remembered of a device; a surrogate cut in half would come back as something else. */
+function shortened(device: string | undefined): string | undefined {
+  return device?.slice(0, DEVICE_MAX_CHARS).replace(/\p{Surrogate}/gu, "\uFFFD");
+}
+
+function idCollision(): SessionError {
+  return new SessionError("id-collision", `${MINT_TRIES} fresh session ids were taken`);
 }
 
 function refusal(outcome: "limit" | "stale"): SessionError {

@@ -23,6 +23,11 @@ export interface PolicyOptions {
    * first, "reject" refuses the login. Default "evict-oldest".
    */
   readonly atLimit?: Cap["policy"];
+  /**
+   * How long the token before a rotation goes on to work, for the requests that are under way with it;
+   * false: not at all. Default "10s", at most "5m".
+   */
+  readonly rotationGrace?: Duration | false;
   /** The session cookie. */
   readonly cookie?: CookieOptions;
 }
@@ -33,10 +38,18 @@ export interface Policy {
   /** The least time between two touches of a session; Infinity where use prolongs nothing. */
   readonly touchIntervalMs: number;
   readonly cap: Cap | undefined;
+  readonly rotationGraceMs: number;
   readonly cookie: CookieSettings;
 }
 
-const DEFAULTS = { layout: "split", idleTimeout: "30m", absoluteTimeout: "12h" } as const;
+const DEFAULTS = {
+  layout: "split",
+  idleTimeout: "30m",
+  absoluteTimeout: "12h",
+  rotationGrace: "10s",
+} as const;
+/** A rotation is there to end the old token; requests do not take that long. */
+export const ROTATION_GRACE_MAX_MS: number = 5 * 60_000;
 /** A touch is a write and, with a near cache, a message to every server: at most one a minute. */
 const TOUCH_INTERVAL_MIN_MS = 60_000;
 const TOUCHES_PER_IDLE_TIMEOUT = 10;
@@ -57,6 +70,7 @@ export function checkPolicy(options: PolicyOptions): Policy {
     life,
     touchIntervalMs: touchInterval(life),
     cap: checkCap(options),
+    rotationGraceMs: checkGrace(options.rotationGrace ?? DEFAULTS.rotationGrace),
     cookie: checkCookie(options.cookie),
   };
 }
@@ -78,6 +92,12 @@ function checkLife(options: PolicyOptions, layout: Layout): Life {
     throw invalidOption("idleTimeout", "must not be longer than absoluteTimeout");
   }
   return { idleTimeoutMs, absoluteTimeoutMs };
+}
+
+function checkGrace(grace: Duration | false): number {
+  const graceMs = grace === false ? 0 : parseDuration(grace, "rotationGrace");
+  if (graceMs <= ROTATION_GRACE_MAX_MS) return graceMs;
+  throw invalidOption("rotationGrace", "must be at most 5m");
 }
 
 function touchInterval({ idleTimeoutMs }: Life): number {
@@ -108,13 +128,22 @@ export function isTouchDue(record: SessionRecord, touchIntervalMs: number): bool
   return record.lastSeenAt !== undefined && now - record.lastSeenAt >= touchIntervalMs;
 }
 
-/** Whether the record is the one that the token opens. Both were found under the same sid. */
-export function tokenOpens(token: ParsedToken, record: SessionRecord): boolean {
+/** `late`: it opened the session once, and was rotated longer ago than the grace. */
+export type Opening = "opens" | "late" | "wrong";
+
+/** Whether a token opens the record that was found under its sid. */
+export function openingOf(token: ParsedToken, record: SessionRecord): Opening {
+  const { previous } = record;
+  if (token.sid === record.sid && fits(token.secret, record.secretHash)) return "opens";
+  if (previous === undefined || !fits(token.secret, previous.secretHash)) return "wrong";
+  return previous.graceMs > 0 ? "opens" : "late";
+}
+
+/** Whether a secret is the one behind a hash; a token without secret fits only what has no hash. */
+export function fits(secret: string | undefined, hash: string | undefined): boolean {
   // A record without a hash was made by hand or by a literal-layout server, one with a hash by a
   // split-layout server. Neither may be opened by the other's tokens: where ids are public handles,
   // an id alone must open nothing.
-  if (token.secret === undefined || record.secretHash === undefined) {
-    return token.secret === record.secretHash;
-  }
-  return secretMatches(token.secret, record.secretHash);
+  if (secret === undefined || hash === undefined) return secret === hash;
+  return secretMatches(secret, hash);
 }

@@ -17,6 +17,8 @@ export interface SessionRecord {
   readonly secretHash: string | undefined;
   /** Undefined where the store kept no creation time (made by hand, or literal without data). */
   readonly createdAt: number | undefined;
+  /** When the user last proved who it is: at the login, or later. Undefined as `createdAt`. */
+  readonly authTime: number | undefined;
   /** Last use, as precise as the touch interval. Undefined where use moves nothing. */
   readonly lastSeenAt: number | undefined;
   /** The end that no use can move. Undefined where the store kept none: then `expiresAt` is it. */
@@ -30,6 +32,15 @@ export interface SessionRecord {
   /** What the login said of the device; undefined if nothing. */
   readonly device: string | undefined;
   readonly data: Fields;
+  /** What opened the session before its last rotation, or before the id that was asked for. */
+  readonly previous: PreviousToken | undefined;
+}
+
+export interface PreviousToken {
+  /** SHA-256 of the secret; undefined where the id was the token. */
+  readonly secretHash: string | undefined;
+  /** How long it still opens the session; not above 0: so long ago it ceased to. */
+  readonly graceMs: number;
 }
 
 /** The longest username, in bytes of UTF-8: 64 characters of four bytes each. */

@@ -51,10 +51,28 @@ export interface Beginning {
   readonly generation?: number | undefined;
 }
 
-/** A session that has begun. */
-export interface Begun {
+/** A live session, and the token that opens it. */
+export interface Held {
   readonly token: string;
   readonly record: SessionRecord;
+}
+
+/** What a login over one's own session renews. */
+export interface Relogin {
+  readonly generation: number | undefined;
+  readonly device: string | undefined;
+}
+
+export interface RotateOptions {
+  /**
+   * false: the token before is dead at once, also for requests under way. For when privilege rises.
+   * Default: it works for the `rotationGrace` of `createSessions`.
+   */
+  readonly grace?: false;
+}
+
+/** A session that has begun. */
+export interface Begun extends Held {
   /** Its data as the schema sees it, defaults filled in. */
   readonly values: Readonly<Record<string, unknown>>;
 }
@@ -66,6 +84,8 @@ export interface SessionActions {
   /** The sessions that these tokens open. Rejects with "store-unavailable" if that is unknown. */
   opened(tokens: readonly string[]): Promise<readonly SessionRecord[]>;
   update(sid: SessionId, delta: Delta, ifVersion: number | undefined): Promise<UpdateOutcome>;
+  /** Undefined: the session is dead. Rejects with "stale-credential", "store-unavailable". */
+  rotate(held: Held, how: RotateOptions & { readonly login?: Relogin }): Promise<Held | undefined>;
   /** Rejects with "invalid-data" if the fields are too much, or the schema refuses them. */
   check(data: Fields): Promise<void>;
 }
@@ -83,6 +103,9 @@ interface SessionContext {
 export class Session<Data = Record<string, unknown>> {
   readonly #context: SessionContext;
   #answer: Answer;
+  /** What opens the session, and how its holder keeps it. */
+  #token: string | undefined;
+  #transport: "cookie" | "header";
   readonly #data: SessionData;
   #hadSession: boolean;
   /** Settles when what was asked of this handle so far is done. */
@@ -92,6 +115,10 @@ export class Session<Data = Record<string, unknown>> {
     this.#context = context;
     this.#answer = context.answer;
     this.#hadSession = context.answer.status === "valid";
+    const { credential } = context;
+    this.#token = credential.kind === "token" ? credential.token : undefined;
+    this.#transport =
+      credential.kind === "token" && credential.transport !== "cookie" ? "header" : "cookie";
     this.#data = new SessionData(context.values);
   }
 
@@ -124,6 +151,11 @@ export class Session<Data = Record<string, unknown>> {
     return this.#record()?.createdAt;
   }
 
+  /** When its user last logged in. Epoch ms by the store's clock; undefined as `createdAt`. */
+  get authTime(): number | undefined {
+    return this.#record()?.authTime;
+  }
+
   /** When the session ends if nothing else happens. Epoch ms by the store's clock. */
   get expiresAt(): number | undefined {
     return this.#record()?.expiresAt;
@@ -136,10 +168,12 @@ export class Session<Data = Record<string, unknown>> {
   }
 
   /**
-   * Begins a session for a user whose credentials you have checked. A session that the request came
-   * with ends first, and its data with it: what was known before a login is worth nothing after it
-   * (session fixation), and in this order no crash leaves both alive. Rejects with "invalid-user",
-   * "session-limit", "stale-credential" or "store-unavailable"; then no new token is valid.
+   * Begins a session for a user whose credentials you have checked, with a token that nobody knew
+   * before: what was known before a login is worth nothing after it (session fixation). If the
+   * request came with a session of the same user, that one goes on, its data and all, under a new id,
+   * for another `absoluteTimeout`. Any other ends first, and its data with it: in this order no crash
+   * leaves both alive. Rejects with "invalid-user", "session-limit", "stale-credential" or
+   * "store-unavailable"; then no new token is valid.
    */
   login(user: string, options: LoginOptions = {}): Promise<Login> {
     return this.#inTurn(() => this.#login(user, options));
@@ -150,6 +184,10 @@ export class Session<Data = Record<string, unknown>> {
     const { transport = "cookie", generation, keep = [], device } = options;
     checkUser(user);
     const held = await this.#held();
+    if (held.length === 1 && held[0]?.user === user) {
+      const renewed = await this.#renew({ grace: false, login: { generation, device } });
+      if (renewed !== undefined) return this.#adopt(renewed, transport);
+    }
     // What a user had is nobody else's: only an anonymous session passes anything on.
     const texts = held.every((record) => record.user === undefined)
       ? this.#data.texts()
@@ -162,6 +200,29 @@ export class Session<Data = Record<string, unknown>> {
     const begun = await this.#context.actions.begin({ user, data, device, generation });
     this.#data.reset(begun.values);
     return this.#adopt(begun, transport);
+  }
+
+  /**
+   * Gives the session a new token, as a cookie if the old one came as one, and keeps its data. The old
+   * token works a moment longer, so that requests under way with it are not logged out. Asked for
+   * again with the old token, it gives the same new one. Undefined if there is no session, or it ended
+   * meanwhile. Rejects with "store-unavailable"; then the old token works on, or not for much longer.
+   */
+  rotate(options: RotateOptions = {}): Promise<Login | undefined> {
+    return this.#inTurn(async () => {
+      checkRotate(options);
+      const renewed = await this.#renew(options);
+      return renewed && this.#adopt(renewed, this.#transport);
+    });
+  }
+
+  async #renew(how: RotateOptions & { readonly login?: Relogin }): Promise<Held | undefined> {
+    const record = this.#record();
+    const token = this.#token;
+    if (record === undefined || token === undefined) return undefined;
+    const renewed = await this.#context.actions.rotate({ token, record }, how);
+    if (renewed === undefined) this.#answer = { status: "invalid" };
+    return renewed;
   }
 
   /**
@@ -238,8 +299,10 @@ export class Session<Data = Record<string, unknown>> {
     return written.outcome;
   }
 
-  #adopt({ token, record }: Begun, transport: "cookie" | "header"): Login {
+  #adopt({ token, record }: Held, transport: "cookie" | "header"): Login {
     this.#answer = { status: "valid", record };
+    this.#token = token;
+    this.#transport = transport;
     this.#hadSession = true;
     if (transport === "cookie") {
       this.#context.exchange.setCookie(setCookieLine(this.#context.cookie, token));
@@ -270,6 +333,11 @@ function checkLogin({ transport, generation, keep, device }: LoginOptions): void
   );
   check(keep === undefined || Array.isArray(keep), "keep", "a list of names");
   check(device === undefined || typeof device === "string", "device", "a string");
+}
+
+function checkRotate({ grace }: RotateOptions): void {
+  if (grace === undefined || grace === false) return;
+  throw invalidOption("grace", "must be false, or left out");
 }
 
 function pair(name: string, text: string | undefined): [string, string][] {

@@ -10,6 +10,9 @@
  * - There is no upsert. `create` alone brings a session to life, and only under a free id.
  * - Dead stays dead. Once a session was revoked or ran out, no method brings it back or writes to
  *   it: they answer `gone`.
+ * - A session goes on under its new id after a rotation. While the grace runs, the old id means the
+ *   new one in every method; after it, in `revoke` alone: who ends a session must not miss it because
+ *   it has just been rotated.
  * - Deadlines follow the store's own clock. A session is dead from its deadline on, exactly.
  */
 import type { Fields, SessionRecord } from "./record.ts";
@@ -54,6 +57,8 @@ export type CreateOutcome =
       readonly record: SessionRecord;
       /** Sessions of the user that were ended to keep the cap. */
       readonly evicted: readonly SessionId[];
+      /** Sessions of the user that were found to have run out; each is told to one caller only. */
+      readonly expired: readonly SessionId[];
     }
   /** The id was taken. Nothing was changed: the session that has it goes on. */
   | { readonly outcome: "exists" }
@@ -63,9 +68,18 @@ export type CreateOutcome =
   | { readonly outcome: "stale" };
 
 export type LoadOutcome =
+  /** The session; or, while the grace of a rotated id runs, the session that it became. */
   | { readonly outcome: "found"; readonly record: SessionRecord }
   /** Unknown, revoked or past its deadline: the store does not tell which. */
   | { readonly outcome: "missing" }
+  /** The id was rotated, and its grace is over. Told for `ROTATED_MEMORY_MS`, then "missing". */
+  | {
+      readonly outcome: "rotated";
+      /** What the secret of this id hashed to; undefined: it had none. */
+      readonly secretHash: string | undefined;
+      /** How long the grace has been over. */
+      readonly lateMs: number;
+    }
   /** Something is there that no `create` wrote and that is no session. It is left as it is. */
   | { readonly outcome: "corrupt"; readonly reason: string };
 
@@ -94,6 +108,65 @@ export type TouchOutcome =
   | { readonly outcome: "live"; readonly expiresAt: number; readonly remainingMs: number }
   | { readonly outcome: "gone" };
 
+/** How a session gets a new token. */
+export interface Rotation {
+  /** The id in the token that the holder presents. */
+  readonly sid: SessionId;
+  readonly user: string | undefined;
+  /** SHA-256 of the secret that the holder presents; undefined where the id is the token. */
+  readonly secretHash: string | undefined;
+  readonly next: {
+    /** The same id: only the secret changes. Else a fresh one from `mintId` beside the old. */
+    readonly sid: SessionId;
+    readonly secretHash: string | undefined;
+    /** What the new secret was derived with, kept while the grace runs; undefined: by chance alone. */
+    readonly seed: string | undefined;
+  };
+  /** How long what the holder presented goes on to open the session. 0 for a new id with a secret. */
+  readonly graceMs: number;
+  /** The user has authenticated again: both clocks begin anew. Only with a new id. */
+  readonly login: Reauthentication | undefined;
+}
+
+export interface Reauthentication {
+  readonly life: Life;
+  /** As in `NewSession`. */
+  readonly generation: number | undefined;
+  /** Undefined: as it was. */
+  readonly device: string | undefined;
+}
+
+export type RotateOutcome =
+  | {
+      readonly outcome: "rotated";
+      readonly expiresAt: number;
+      readonly remainingMs: number;
+      readonly absoluteExpiresAt: number;
+    }
+  /**
+   * What the holder presents was rotated before, and its grace runs: it became this id, with the
+   * secret that follows from this seed. Nothing was changed: a rotation whose answer was lost can be
+   * asked for again.
+   */
+  | { readonly outcome: "repeated"; readonly sid: SessionId; readonly seed: string | undefined }
+  /** The secret is itself younger than the grace and stays: the one before it is still in use. */
+  | { readonly outcome: "kept" }
+  /** The new id was taken. Nothing was changed. */
+  | { readonly outcome: "exists" }
+  /** All sessions of the user were revoked after `login.generation` was read. */
+  | { readonly outcome: "stale" }
+  /** The session is dead, or what the holder presents does not open it. */
+  | { readonly outcome: "gone" };
+
+export interface Listing {
+  readonly records: readonly SessionRecord[];
+  /** Sessions that were found to have run out; each is told to one caller only. */
+  readonly expired: readonly SessionId[];
+}
+
+/** How long a store remembers a rotated id after its grace, so that its reuse is noticed. */
+export const ROTATED_MEMORY_MS = 3_600_000;
+
 /** Limits on the data of one session, checked where it is written. */
 export const DATA_MAX_FIELDS = 256;
 /** Names and JSON texts of all fields together, in bytes of UTF-8. */
@@ -103,8 +176,10 @@ export interface SessionStore {
   /**
    * A fresh id, 24 characters of base64url with at least 128 random bits; two calls never agree.
    * The store mints it because it may steer where the id will live by its user. Asks nobody.
+   *
+   * @param beside an id that is to be rotated into the new one
    */
-  mintId(user?: string): SessionId;
+  mintId(user?: string, beside?: SessionId): SessionId;
 
   /**
    * Begins a session, and lists it under its user in the same step. With a cap, the user never has
@@ -123,6 +198,13 @@ export interface SessionStore {
    * absolute end, never back, and at most once in `intervalMs` however many call.
    */
   touch(session: Touched, life: Life, intervalMs: number): Promise<TouchOutcome>;
+
+  /**
+   * Gives a live session a new token and keeps its data, at one moment: whatever happens, the old
+   * token opens the session or the new one does. The session stays one: it counts once in a cap and
+   * in a list, and a revoke of either id ends it. Prolongs nothing without `login`.
+   */
+  rotate(rotation: Rotation): Promise<RotateOutcome>;
 
   /**
    * Ends a session. Once this resolves, no method can bring it back, on any server. `absent`: it was
@@ -147,7 +229,7 @@ export interface SessionStore {
    * call stands in it exactly once; none that was dead during the whole call does. What the list
    * finds dead it forgets. `data` is left out of the records: lists are long.
    */
-  list(user: string): Promise<readonly SessionRecord[]>;
+  list(user: string): Promise<Listing>;
 
   /** Lets go of connections that the store opened itself. Sessions stay. */
   close(): Promise<void>;

@@ -6,7 +6,7 @@
  * 192 random bits, which no guessing shortens, not a password (OWASP ASVS 6.5.2).
  * In the literal layout the token is the sid itself.
  */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 
 /** Where random bytes come from. Cryptographically secure; tests may pass a seeded one. */
 export type RandomBytes = (size: number) => Uint8Array;
@@ -28,6 +28,8 @@ const SID = /^[A-Za-z0-9_-]{24}$/;
 const SPLIT_TOKEN = /^([A-Za-z0-9_-]{24})\.([A-Za-z0-9_-]{32})$/;
 /** 24 bytes are 32 characters of base64url, 192 bits. */
 const SECRET_BYTES = 24;
+/** 16 bytes are 22 characters of base64url, 128 bits. */
+const SEED_BYTES = 16;
 
 export const systemRandom: RandomBytes = (size) => randomBytes(size);
 
@@ -54,6 +56,21 @@ export function formatToken({ sid, secret }: ParsedToken): string {
 /** A fresh secret, 32 characters of base64url. */
 export function mintSecret(random: RandomBytes): string {
   return Buffer.from(random(SECRET_BYTES)).toString("base64url");
+}
+
+/** What the secret after a rotation is derived with; of no use without the secret before. */
+export function mintSeed(random: RandomBytes): string {
+  return Buffer.from(random(SEED_BYTES)).toString("base64url");
+}
+
+/**
+ * The secret that follows `secret`: the same one for whoever has both, so that a rotation whose answer
+ * was lost can be asked for again. The store, which keeps the seed, cannot compute it, and neither can
+ * a thief of the old secret once the grace is over.
+ */
+export function successorOf(secret: string, seed: string): string {
+  const mac = createHmac("sha256", secret).update(`latchkey rotation ${seed}`).digest();
+  return mac.subarray(0, SECRET_BYTES).toString("base64url");
 }
 
 /** What the store keeps of a secret: its SHA-256, 43 characters of base64url. */

@@ -12,8 +12,13 @@ import {
   DATA_MAX_BYTES,
   DATA_MAX_FIELDS,
   type Life,
+  type Listing,
   type LoadOutcome,
   type NewSession,
+  type Reauthentication,
+  ROTATED_MEMORY_MS,
+  type RotateOutcome,
+  type Rotation,
   type SessionStore,
   type Touched,
   type TouchOutcome,
@@ -32,8 +37,21 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
   return new MemoryStore(options);
 }
 
-type Kept = Omit<SessionRecord, "remainingMs">;
-type Live = SessionRecord;
+interface Kept extends Omit<SessionRecord, "remainingMs" | "previous"> {
+  readonly previous: Secret | undefined;
+}
+
+/** What opens a session until `graceEndsAt`, and the seed of what comes after it. */
+interface Secret {
+  readonly secretHash: string | undefined;
+  readonly seed: string | undefined;
+  readonly graceEndsAt: number;
+}
+
+/** What an id was rotated into. */
+interface Moved extends Secret {
+  readonly to: SessionId;
+}
 
 /** 18 bytes are 24 characters of base64url without a spare bit, so each id has one spelling. */
 const SID_BYTES = 18;
@@ -44,6 +62,7 @@ class MemoryStore implements SessionStore {
   readonly #clock: Clock;
   readonly #random: RandomBytes;
   readonly #sessions = new Map<SessionId, Kept>();
+  readonly #moved = new Map<SessionId, Moved>();
   readonly #generations = new Map<string, number>();
   #sweepAt = SWEEP_FLOOR;
 
@@ -65,29 +84,38 @@ class MemoryStore implements SessionStore {
     if (user !== undefined && generation !== undefined && this.#generation(user) > generation) {
       return { outcome: "stale" };
     }
-    const others = user !== undefined && cap !== undefined ? this.#listed(user) : [];
+    const { records: others, expired } = this.#listed(user);
     const excess = cap === undefined ? 0 : Math.max(0, others.length - cap.max + 1);
     if (excess > 0 && cap?.policy === "reject") return { outcome: "limit" };
     const evicted = others.slice(0, excess).map((other) => other.sid);
     for (const other of evicted) this.#sessions.delete(other);
 
     const absoluteExpiresAt = now + life.absoluteTimeoutMs;
-    const expiresAt = deadline(now, life, absoluteExpiresAt);
     const kept: Kept = {
-      ...{ sid, user, secretHash, device, data: new Map(data), version: 0 },
-      ...{ createdAt: now, lastSeenAt: now, absoluteExpiresAt, expiresAt },
+      ...{ sid, user, secretHash, device, data: new Map(data), version: 0, previous: undefined },
+      ...{ createdAt: now, authTime: now, lastSeenAt: now, absoluteExpiresAt },
+      expiresAt: deadline(now, life, absoluteExpiresAt),
     };
     this.#sweep();
     this.#sessions.set(sid, kept);
-    return { outcome: "created", record: { ...kept, remainingMs: expiresAt - now }, evicted };
+    return { outcome: "created", record: this.#shown(kept), evicted, expired };
   }
 
   async load(sid: SessionId): Promise<LoadOutcome> {
     const record = this.#live(sid);
-    return record === undefined ? { outcome: "missing" } : { outcome: "found", record };
+    if (record !== undefined) return { outcome: "found", record: this.#shown(record) };
+    const moved = this.#remembered(sid);
+    if (moved === undefined) return { outcome: "missing" };
+    const { secretHash, graceEndsAt } = moved;
+    const graceMs = graceEndsAt - this.#clock.now();
+    if (graceMs <= 0) return { outcome: "rotated", secretHash, lateMs: -graceMs };
+    const became = await this.load(moved.to);
+    if (became.outcome !== "found") return { outcome: "missing" };
+    return { ...became, record: { ...became.record, previous: { secretHash, graceMs } } };
   }
 
-  async update(sid: SessionId, change: Change): Promise<UpdateOutcome> {
+  async update(asked: SessionId, change: Change): Promise<UpdateOutcome> {
+    const sid = this.#current(asked);
     const record = this.#live(sid);
     if (record === undefined) return { outcome: "gone" };
     const { version } = record;
@@ -104,7 +132,8 @@ class MemoryStore implements SessionStore {
     return { outcome: "updated", version: version + 1 };
   }
 
-  async touch({ sid }: Touched, life: Life, intervalMs: number): Promise<TouchOutcome> {
+  async touch(touched: Touched, life: Life, intervalMs: number): Promise<TouchOutcome> {
+    const sid = this.#current(touched.sid);
     const record = this.#live(sid);
     if (record === undefined) return { outcome: "gone" };
     const now = this.#clock.now();
@@ -116,7 +145,45 @@ class MemoryStore implements SessionStore {
     return { outcome: "live", expiresAt, remainingMs: expiresAt - now };
   }
 
-  async revoke(sid: SessionId, owner?: string): Promise<"revoked" | "absent"> {
+  async rotate(rotation: Rotation): Promise<RotateOutcome> {
+    const { secretHash, next, graceMs, login } = rotation;
+    const now = this.#clock.now();
+    const record = this.#live(rotation.sid);
+    if (record === undefined) {
+      const moved = this.#remembered(rotation.sid);
+      const runs = moved !== undefined && moved.graceEndsAt > now;
+      if (!runs || moved.secretHash !== secretHash) return { outcome: "gone" };
+      if (graceMs > 0) return { outcome: "repeated", sid: moved.to, seed: undefined };
+      return this.rotate({ ...rotation, sid: moved.to });
+    }
+    const { previous } = record;
+    const inGrace = previous !== undefined && previous.graceEndsAt > now;
+    const isNewest = record.secretHash === secretHash;
+    if (!isNewest && !(inGrace && previous.secretHash === secretHash)) return { outcome: "gone" };
+    if (graceMs > 0 && !isNewest) {
+      return { outcome: "repeated", sid: record.sid, seed: previous?.seed };
+    }
+    const isMove = next.sid !== rotation.sid;
+    if (graceMs > 0 && inGrace && !isMove) return { outcome: "kept" };
+    if (isMove && this.#live(next.sid) !== undefined) return { outcome: "exists" };
+    const { user } = record;
+    if (login?.generation !== undefined && user && this.#generation(user) > login.generation) {
+      return { outcome: "stale" };
+    }
+    const old: Secret = { secretHash, seed: next.seed, graceEndsAt: now + graceMs };
+    const rotated: Kept = {
+      ...(login === undefined ? record : begunAnew(record, now, login)),
+      ...{ sid: next.sid, secretHash: next.secretHash, previous: isMove ? undefined : old },
+    };
+    if (isMove) this.#moved.set(rotation.sid, { ...old, to: next.sid });
+    this.#sessions.delete(rotation.sid);
+    this.#sessions.set(next.sid, rotated);
+    const { expiresAt, absoluteExpiresAt = expiresAt } = rotated;
+    return { outcome: "rotated", expiresAt, remainingMs: expiresAt - now, absoluteExpiresAt };
+  }
+
+  async revoke(asked: SessionId, owner?: string): Promise<"revoked" | "absent"> {
+    const sid = this.#current(asked, "also after the grace");
     const record = this.#live(sid);
     if (record === undefined || (owner !== undefined && owner !== record.user)) return "absent";
     this.#sessions.delete(sid);
@@ -125,7 +192,8 @@ class MemoryStore implements SessionStore {
 
   async revokeUser(user: string, _life: Life, except?: SessionId): Promise<number> {
     this.#generations.set(user, Math.max(this.#generation(user) + 1, this.#clock.now()));
-    const ended = this.#listed(user).filter(({ sid }) => sid !== except);
+    const kept = except && this.#current(except, "also after the grace");
+    const ended = this.#listed(user).records.filter(({ sid }) => sid !== kept);
     for (const { sid } of ended) this.#sessions.delete(sid);
     return ended.length;
   }
@@ -134,8 +202,9 @@ class MemoryStore implements SessionStore {
     return this.#generation(user);
   }
 
-  async list(user: string): Promise<readonly SessionRecord[]> {
-    return this.#listed(user).map((record) => ({ ...record, data: new Map() }));
+  async list(user: string): Promise<Listing> {
+    const { records, expired } = this.#listed(user);
+    return { records: records.map((kept) => ({ ...this.#shown(kept), data: new Map() })), expired };
   }
 
   async close(): Promise<void> {}
@@ -144,29 +213,69 @@ class MemoryStore implements SessionStore {
     return this.#generations.get(user) ?? 0;
   }
 
-  /** The live sessions of a user, the one that ends first coming first. */
-  #listed(user: string): readonly Live[] {
-    return [...this.#sessions.values()]
-      .filter((kept) => kept.user === user)
-      .flatMap(({ sid }) => this.#live(sid) ?? [])
-      .sort((a, b) => a.expiresAt - b.expiresAt);
+  /** The live sessions of a user, the one that ends first coming first; those that ran out go. */
+  #listed(user: string | undefined): { records: readonly Kept[]; expired: readonly SessionId[] } {
+    const own = [...this.#sessions.values()].filter((kept) => user && kept.user === user);
+    const records = own.filter(({ sid }) => this.#live(sid) !== undefined);
+    const expired = own.filter((kept) => !records.includes(kept)).map(({ sid }) => sid);
+    return { records: records.sort((a, b) => a.expiresAt - b.expiresAt), expired };
   }
 
-  #live(sid: SessionId): Live | undefined {
+  #live(sid: SessionId): Kept | undefined {
     const kept = this.#sessions.get(sid);
-    if (kept === undefined) return undefined;
-    const remainingMs = kept.expiresAt - this.#clock.now();
-    if (remainingMs > 0) return { ...kept, remainingMs };
+    if (kept === undefined || kept.expiresAt > this.#clock.now()) return kept;
     this.#sessions.delete(sid);
     return undefined;
+  }
+
+  /** As the port shows it: what is an instant here is a span of time there. */
+  #shown(kept: Kept): SessionRecord {
+    const now = this.#clock.now();
+    const { previous } = kept;
+    return {
+      ...kept,
+      remainingMs: kept.expiresAt - now,
+      previous: previous && {
+        secretHash: previous.secretHash,
+        graceMs: previous.graceEndsAt - now,
+      },
+    };
+  }
+
+  #remembered(sid: SessionId): Moved | undefined {
+    const moved = this.#moved.get(sid);
+    if (moved === undefined || moved.graceEndsAt + ROTATED_MEMORY_MS > this.#clock.now()) {
+      return moved;
+    }
+    this.#moved.delete(sid);
+    return undefined;
+  }
+
+  /** What an id means: itself, or what it was rotated into, while the grace runs or at any time. */
+  #current(sid: SessionId, until?: "also after the grace"): SessionId {
+    if (this.#sessions.has(sid)) return sid;
+    const moved = this.#remembered(sid);
+    if (moved === undefined) return sid;
+    if (until === undefined && moved.graceEndsAt <= this.#clock.now()) return sid;
+    return this.#current(moved.to, until);
   }
 
   /** Forgets the dead each time the number of sessions has doubled: bounded memory, constant cost. */
   #sweep(): void {
     if (this.#sessions.size < this.#sweepAt) return;
     for (const sid of this.#sessions.keys()) this.#live(sid);
+    for (const sid of this.#moved.keys()) this.#remembered(sid);
     this.#sweepAt = Math.max(SWEEP_FLOOR, 2 * this.#sessions.size);
   }
+}
+
+function begunAnew(record: Kept, now: number, { life, device }: Reauthentication): Kept {
+  const absoluteExpiresAt = now + life.absoluteTimeoutMs;
+  return {
+    ...record,
+    ...{ authTime: now, lastSeenAt: now, absoluteExpiresAt, device: device ?? record.device },
+    expiresAt: deadline(now, life, absoluteExpiresAt),
+  };
 }
 
 function deadline(now: number, { idleTimeoutMs }: Life, absoluteExpiresAt: number): number {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseSessionId } from "../core/token.ts";
 import { decodeLoad } from "./codec.ts";
+import { ownReply } from "./driver.ts";
 
 const SID = parseSessionId("abcdefghijklmnopqrstuvwx");
 const KEY = `session:${SID}`;
@@ -41,5 +42,5 @@ describe("decodeLoad", () => {
 
 function decode(reply: unknown): unknown {
   if (SID === undefined) throw new Error("a sid has 24 characters");
-  return decodeLoad(reply, SID, KEY);
+  return decodeLoad(ownReply(reply, KEY), SID);
 }

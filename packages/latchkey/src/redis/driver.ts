@@ -14,9 +14,27 @@ export interface Script {
 export interface RedisDriver {
   /** `key` tells a Cluster client where to send the command. */
   command(key: string, args: readonly string[]): Promise<unknown>;
-  /** All keys are in one slot. By its SHA-1; where the server does not know it yet, by its text. */
-  script(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  /**
+   * All keys are in one slot. By its SHA-1; where the server does not know it yet, by its text. Every
+   * script of ours names its first key at the head of its reply; the rest is what this resolves to.
+   */
+  script(
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+  ): Promise<readonly unknown[]>;
   close(): Promise<void>;
+}
+
+/**
+ * The reply of a script without its head. A broken byte stream can shift replies from one request to
+ * the next, and serving one would be serving somebody else's session. Throws "store-unavailable".
+ */
+export function ownReply(reply: unknown, key: string): readonly unknown[] {
+  if (!Array.isArray(reply) || reply[0] !== key) {
+    throw new SessionError("store-unavailable", "the reply belongs to another request");
+  }
+  return reply.slice(1);
 }
 
 /** Default for the longest wait for one call. A Redis on the same network answers in 0.2 ms. */

@@ -8,6 +8,8 @@ export interface Keys {
   session(sid: string): string;
   /** The hash beside it. Its braces hold the whole session key, so Redis puts both in one slot. */
   record(sid: string): string;
+  /** The string that tells what a rotated id became. */
+  next(sid: string): string;
   /** The sorted set sid → deadline of one user. */
   userSessions(user: string): string;
   /** What a revoke-all took out of that set, until it is cleared away. */
@@ -43,6 +45,7 @@ export function keysFor(prefix: string): Keys {
     prefix,
     session: (sid) => prefix + sid,
     record: (sid) => `{${prefix}${sid}}:record`,
+    next: (sid) => `{${prefix}${sid}}:next`,
     // encodeURIComponent also takes { } : and %, so a name can neither close the hash tag early nor
     // run into another key.
     userSessions: (user) => `{${namespace}user:${encodeURIComponent(user)}}:sessions`,

@@ -4,7 +4,7 @@
  */
 import { parseDuration } from "../core/duration.ts";
 import { SessionError } from "../core/errors.ts";
-import { answered, CALL_TIMEOUT, type RedisDriver, type Script } from "./driver.ts";
+import { answered, CALL_TIMEOUT, ownReply, type RedisDriver, type Script } from "./driver.ts";
 
 interface SingleClient {
   sendCommand(args: string[]): Promise<unknown>;
@@ -64,7 +64,9 @@ export function driverFor(
   };
   return {
     command: (key, args) => answered(send(key, [...args]), callTimeoutMs),
-    script: (script, keys, args) => answered(run(script, keys, args), callTimeoutMs),
+    async script(script, keys, args) {
+      return ownReply(await answered(run(script, keys, args), callTimeoutMs), keys[0] ?? "");
+    },
     async close() {
       if ("destroy" in client) client.destroy();
     },

@@ -2,19 +2,21 @@
  * A SessionStore on Redis: the truth is in Redis alone, and its TTL ends sessions.
  *
  * What each operation sends (one script is one round trip, and atomic). S is `session:<sid>`, R its
- * record, I the index of its user, B the barrier of their slot:
+ * record, N what it became, I the index of its user, B the barrier of their slot:
  *
  *     create       EVALSHA create.lua        S R B I
- *     load         EVALSHA load.lua          S R B
- *     update       EVALSHA update.lua        S R B
- *     touch        EVALSHA touch.lua         S R B I
- *     revoke       EVALSHA revoke.lua        S R I
- *     revokeUser   EVALSHA revoke-user.lua   B I and the index of what is to be swept: all are dead;
- *                  EVALSHA sweep.lua         that index, S and R of up to 200, until none is left
- *     generation   ZSCORE                    B
- *     list         ZRANGE                    I
- *                  EVALSHA list.lua          I B, S and R of up to 200, as often as needed
+ *     load         EVALSHA load.lua          S R B N
+ *     update       EVALSHA update.lua        S R B N
+ *     touch        EVALSHA touch.lua         S R B N I
+ *     rotate       EVALSHA rotate.lua        S R B N, for a new id its S R and I
+ *     revoke       EVALSHA revoke.lua        S R N I
+ *     revokeUser   EVALSHA revoke-user.lua   I B and the index of what is to be swept: all are dead;
+ *                  EVALSHA page, sweep.lua   that index, S and R of up to 200, until none is left
+ *     generation   EVALSHA generation.lua    I B
+ *     list         EVALSHA page.lua          I
+ *                  EVALSHA list.lua          I B, S R N of up to 200, as often as needed
  *
+ * A verb on an id that was rotated lately takes one more round trip: see `#following`.
  * All keys of one script are in one hash slot, because ids are minted that way: see slots.ts.
  */
 import { type Duration, parseDuration } from "../core/duration.ts";
@@ -26,24 +28,40 @@ import {
   DATA_MAX_BYTES,
   DATA_MAX_FIELDS,
   type Life,
+  type Listing,
   type LoadOutcome,
   type NewSession,
+  ROTATED_MEMORY_MS,
+  type RotateOutcome,
+  type Rotation,
   type SessionStore,
   type Touched,
   type TouchOutcome,
   type UpdateOutcome,
 } from "../core/store.ts";
 import { parseSessionId, type RandomBytes, type SessionId, systemRandom } from "../core/token.ts";
-import { array, decodeList, decodeLoad, number, RECORD_MAX_FIELDS, unreadable } from "./codec.ts";
+import {
+  decodeList,
+  decodeLoad,
+  type Loaded,
+  number,
+  RECORD_MAX_FIELDS,
+  sessionId,
+  sessionIds,
+  unreadable,
+} from "./codec.ts";
 import { CALL_TIMEOUT, type RedisDriver } from "./driver.ts";
 import { DEFAULT_PREFIX, type Keys, keysFor } from "./keys.ts";
 import { connect, driverFor, type NodeRedisClient } from "./node-redis.ts";
 import {
   CREATE,
+  GENERATION,
   LIST,
   LOAD,
+  PAGE,
   REVOKE,
   REVOKE_USER,
+  ROTATE,
   SWEEP,
   TOUCH,
   UPDATE,
@@ -69,6 +87,8 @@ export type RedisStoreOptions = {
 );
 
 const OPTION_NAMES = ["url", "client", "prefix", "random", "callTimeout"];
+/** More would mean a circle, which fresh ids cannot make. */
+const ROTATIONS_FOLLOWED_MAX = 1_000;
 /** How many sessions one script looks at or clears away: some 0.5 ms of Redis' time. */
 const BATCH = 200;
 
@@ -110,11 +130,14 @@ class RedisStore implements SessionStore {
     this.#ownsDriver = ownsDriver;
   }
 
-  mintId(user?: string): SessionId {
+  mintId(user?: string, beside?: SessionId): SessionId {
+    // A hand-made id may lie in another slot than its user's keys: what it becomes must lie beside it.
+    const neighbour = beside !== undefined ? this.#keys.session(beside) : undefined;
+    const home = neighbour ?? (user === undefined ? undefined : this.#keys.userSessions(user));
     const text =
-      user === undefined
+      home === undefined
         ? mintFree(this.#random)
-        : mintSteered(this.#keys.prefix, slotOf(this.#keys.userSessions(user)), this.#random);
+        : mintSteered(this.#keys.prefix, slotOf(home), this.#random);
     const sid = parseSessionId(text);
     if (sid === undefined) throw new TypeError("random gave fewer bytes than were asked for");
     return sid;
@@ -124,39 +147,45 @@ class RedisStore implements SessionStore {
     const { sid, user, secretHash, life, cap, generation, device, data } = session;
     const keys = this.#sessionKeys(sid);
     if (user !== undefined) keys.push(this.#keys.userSessions(user));
-    const reply = await this.#driver.script(CREATE, keys, [
+    const [outcome, ...rest] = await this.#driver.script(CREATE, keys, [
       ...[sid, user ?? "", String(life.idleTimeoutMs ?? 0), String(life.absoluteTimeoutMs)],
       ...[secretHash ?? "", String(generation ?? -1)],
       ...[String(cap?.max ?? 0), cap?.policy ?? "", this.#keys.prefix, device ?? ""],
       ...[...data].flat(),
     ]);
-    const [outcome, ...rest] = array(reply);
     if (outcome === "exists" || outcome === "stale" || outcome === "limit") return { outcome };
     if (outcome !== "created") throw unreadable("create.lua answered something else");
-    const [now, expiresAt, absoluteExpiresAt, created] = rest.slice(0, 4).map(number);
-    if (now === undefined || expiresAt === undefined) throw unreadable("create.lua: short reply");
+    const [now = 0, expiresAt = 0, absoluteExpiresAt, created] = rest.slice(0, 4).map(number);
     const createdAt = created === 0 ? undefined : created;
     const record: SessionRecord = {
-      ...{ sid, user, secretHash, device, data, version: 0 },
-      ...{ createdAt, lastSeenAt: createdAt, expiresAt, remainingMs: expiresAt - now },
+      ...{ sid, user, secretHash, device, data, version: 0, previous: undefined },
+      ...{ createdAt, authTime: createdAt, lastSeenAt: createdAt },
+      ...{ expiresAt, remainingMs: expiresAt - now },
       absoluteExpiresAt: createdAt === undefined ? undefined : absoluteExpiresAt,
     };
-    const evicted = rest.slice(4).flatMap((other) => parseSessionId(String(other)) ?? []);
-    return { outcome, record, evicted };
+    return { outcome, record, evicted: sessionIds(rest[4]), expired: sessionIds(rest[5]) };
   }
 
   async load(sid: SessionId): Promise<LoadOutcome> {
-    const keys = this.#sessionKeys(sid);
-    const args = [String(RECORD_MAX_FIELDS)];
-    return decodeLoad(await this.#driver.script(LOAD, keys, args), sid, this.#keys.session(sid));
+    const loaded = await this.#loadOne(sid);
+    if (loaded.outcome !== "moved") return loaded;
+    const { secretHash, graceMs } = loaded.previous;
+    if (graceMs <= 0) return { outcome: "rotated", secretHash, lateMs: -graceMs };
+    const became = await this.load(loaded.to);
+    // What it became was itself rotated without a grace: whatever came before that is dead too.
+    if (became.outcome === "rotated") return { outcome: "missing" };
+    if (became.outcome !== "found") return became;
+    return { outcome: "found", record: { ...became.record, previous: loaded.previous } };
   }
 
   async update(sid: SessionId, change: Change): Promise<UpdateOutcome> {
-    const reply = await this.#driver.script(UPDATE, this.#sessionKeys(sid), [
+    const args = [
       ...[String(change.ifVersion ?? -1), String(DATA_MAX_FIELDS), String(DATA_MAX_BYTES)],
       ...[String(change.set.size), ...[...change.set].flat(), ...change.unset],
-    ]);
-    const [outcome, version] = array(reply);
+    ];
+    const [outcome, version] = await this.#following(sid, (at) =>
+      this.#driver.script(UPDATE, this.#withNext(at), args),
+    );
     if (outcome === "gone" || outcome === "too-large") return { outcome };
     if (outcome === "updated" || outcome === "conflict")
       return { outcome, version: number(version) };
@@ -165,56 +194,99 @@ class RedisStore implements SessionStore {
 
   async touch({ sid, user }: Touched, life: Life, intervalMs: number): Promise<TouchOutcome> {
     const { idleTimeoutMs = life.absoluteTimeoutMs } = life;
-    const keys = [...this.#sessionKeys(sid), ...this.#indexOf(sid, user ?? "")];
-    const reply = await this.#driver.script(TOUCH, keys, [
-      ...[sid, String(idleTimeoutMs), String(intervalMs)],
-    ]);
-    const [outcome, now, expiresAt] = array(reply);
+    const [outcome, now, expiresAt] = await this.#following(sid, (at) => {
+      const keys = [...this.#withNext(at), ...this.#indexOf(at, user ?? "")];
+      return this.#driver.script(TOUCH, keys, [at, String(idleTimeoutMs), String(intervalMs)]);
+    });
     if (outcome === "gone") return { outcome };
     if (outcome !== "live") throw unreadable("touch.lua answered something else");
     const at = number(expiresAt);
     return { outcome, expiresAt: at, remainingMs: at - number(now) };
   }
 
+  async rotate(rotation: Rotation): Promise<RotateOutcome> {
+    const { user, secretHash, next, graceMs, login } = rotation;
+    const [outcome, ...rest] = await this.#following(rotation.sid, (at) => {
+      const keys = this.#withNext(at);
+      if (next.sid !== rotation.sid) {
+        keys.push(this.#keys.session(next.sid), this.#keys.record(next.sid));
+        keys.push(...this.#indexOf(at, user ?? ""));
+      }
+      return this.#driver.script(ROTATE, keys, [
+        ...[at, next.sid, secretHash ?? "", next.secretHash ?? "", next.seed ?? ""],
+        ...[String(graceMs), String(ROTATED_MEMORY_MS)],
+        ...[String(login?.life.absoluteTimeoutMs ?? 0), String(login?.life.idleTimeoutMs ?? 0)],
+        ...[String(login?.generation ?? -1), login?.device ?? ""],
+      ]);
+    });
+    switch (outcome) {
+      case "kept":
+      case "exists":
+      case "stale":
+      case "gone":
+        return { outcome };
+      case "repeated":
+        return { outcome, sid: sessionId(rest[0]), seed: rest[1] ? String(rest[1]) : undefined };
+      case "rotated": {
+        const [now = 0, expiresAt = 0, absoluteExpiresAt = 0] = rest.map(number);
+        return { outcome, expiresAt, remainingMs: expiresAt - now, absoluteExpiresAt };
+      }
+      default:
+        throw unreadable("rotate.lua answered something else");
+    }
+  }
+
   async revoke(sid: SessionId, owner?: string): Promise<"revoked" | "absent"> {
-    const user = owner ?? (await this.#ownerOf(sid));
-    if (user === undefined) return "absent";
-    const keys = [this.#keys.session(sid), this.#keys.record(sid), ...this.#indexOf(sid, user)];
-    const reply = await this.#driver.script(REVOKE, keys, [sid, user]);
-    if (reply === "revoked" || reply === "absent") return reply;
+    const [outcome] = await this.#following(sid, async (at) => {
+      const user = owner ?? (await this.#ownerOf(at));
+      const keys = [this.#keys.session(at), this.#keys.record(at), this.#keys.next(at)];
+      return this.#driver.script(REVOKE, [...keys, ...this.#indexOf(at, user)], [at, user]);
+    });
+    if (outcome === "revoked" || outcome === "absent") return outcome;
     throw unreadable("revoke.lua answered something else");
   }
 
   async revokeUser(user: string, life: Life, except?: SessionId): Promise<number> {
     const index = this.#keys.userSessions(user);
     const swept = this.#keys.userRevoked(user);
-    const keys = [this.#keys.barrier(index), index, swept];
-    // An id of another slot is not one of this user's sessions, so there is nothing to except.
-    if (except !== undefined && this.#indexOf(except, user).length > 0) {
-      keys.push(this.#keys.session(except), this.#keys.record(except));
-    }
-    const args = [user, String(life.absoluteTimeoutMs), except ?? ""];
-    number(await this.#driver.script(REVOKE_USER, keys, args));
+    const raise = (kept?: SessionId): Promise<readonly unknown[]> => {
+      const keys = [index, this.#keys.barrier(index), swept];
+      // An id of another slot is not one of this user's sessions, so there is nothing to except.
+      if (kept !== undefined && this.#indexOf(kept, user).length > 0) {
+        keys.push(this.#keys.session(kept), this.#keys.record(kept), this.#keys.next(kept));
+      }
+      const args = [user, String(life.absoluteTimeoutMs), kept ?? ""];
+      return this.#driver.script(REVOKE_USER, keys, args);
+    };
+    const [outcome] = await (except === undefined ? raise() : this.#following(except, raise));
+    if (outcome !== "raised") throw unreadable("revoke-user.lua answered something else");
     return this.#sweep(swept, user);
   }
 
   async generation(user: string): Promise<number> {
-    const barrier = this.#keys.barrier(this.#keys.userSessions(user));
-    return Number((await this.#driver.command(barrier, ["ZSCORE", barrier, user])) ?? 0);
+    const index = this.#keys.userSessions(user);
+    const keys = [index, this.#keys.barrier(index)];
+    const [generation] = await this.#driver.script(GENERATION, keys, [user]);
+    return number(generation);
   }
 
-  async list(user: string): Promise<readonly SessionRecord[]> {
+  async list(user: string): Promise<Listing> {
     const index = this.#keys.userSessions(user);
     const head = [index, this.#keys.barrier(index)];
-    const entries = array(await this.#driver.command(index, ["ZRANGE", index, "0", "-1"]));
-    const sids = this.#ownSids(entries, user);
-    const found: SessionRecord[] = [];
-    for (let from = 0; from < sids.length; from += BATCH) {
-      const batch = sids.slice(from, from + BATCH);
-      const keys = [...head, ...this.#keysOf(batch)];
-      found.push(...decodeList(await this.#driver.script(LIST, keys, [user, ...batch]), user));
+    const records = new Map<SessionId, SessionRecord>();
+    const expired: SessionId[] = [];
+    let sids = this.#ownSids(await this.#driver.script(PAGE, [index], ["0", "-1"]), user);
+    while (sids.length > 0) {
+      const batch = sids.slice(0, BATCH);
+      const keys = batch.flatMap((sid) => [...this.#keysOf([sid]), this.#keys.next(sid)]);
+      const reply = await this.#driver.script(LIST, [...head, ...keys], [user, ...batch]);
+      const listed = decodeList(reply, user);
+      for (const record of listed.records) records.set(record.sid, record);
+      expired.push(...listed.expired);
+      // Rotated while we were listing: the session goes on under an id that the page had not.
+      sids = [...sids.slice(BATCH), ...listed.moved.filter((sid) => !records.has(sid))];
     }
-    return found.sort((a, b) => a.expiresAt - b.expiresAt);
+    return { records: [...records.values()].sort((a, b) => a.expiresAt - b.expiresAt), expired };
   }
 
   async close(): Promise<void> {
@@ -225,13 +297,13 @@ class RedisStore implements SessionStore {
   async #sweep(swept: string, user: string): Promise<number> {
     let count = 0;
     for (;;) {
-      const last = String(BATCH - 1);
-      const batch = array(await this.#driver.command(swept, ["ZRANGE", swept, "0", last]));
+      const batch = await this.#driver.script(PAGE, [swept], ["0", String(BATCH - 1)]);
       if (batch.length === 0) return count;
       const sids = this.#ownSids(batch, user);
       if (sids.length > 0) {
         const keys = [swept, ...this.#keysOf(sids)];
-        count += number(await this.#driver.script(SWEEP, keys, sids));
+        const [there] = await this.#driver.script(SWEEP, keys, sids);
+        count += number(there);
       }
       // What is no session of this user was put there by hand; it must not be met again and again.
       const foreign = batch.length - sids.length;
@@ -253,14 +325,41 @@ class RedisStore implements SessionStore {
     return [session, this.#keys.record(sid), this.#keys.barrier(session)];
   }
 
+  #withNext(sid: SessionId): string[] {
+    return [...this.#sessionKeys(sid), this.#keys.next(sid)];
+  }
+
   #keysOf(sids: readonly string[]): string[] {
     return sids.flatMap((sid) => [this.#keys.session(sid), this.#keys.record(sid)]);
   }
 
-  /** Whose session it is, "" if anonymous; undefined if there is none. */
-  async #ownerOf(sid: SessionId): Promise<string | undefined> {
-    const loaded = await this.load(sid);
-    return loaded.outcome === "found" ? (loaded.record.user ?? "") : undefined;
+  async #loadOne(sid: SessionId): Promise<Loaded> {
+    const args = [String(RECORD_MAX_FIELDS)];
+    return decodeLoad(await this.#driver.script(LOAD, this.#withNext(sid), args), sid);
+  }
+
+  /**
+   * Runs a script for a session, and if its id was rotated into another, for that one: a script
+   * cannot declare keys that it has yet to read of. What answers "moved" has changed nothing, so the
+   * last one alone is the verb, and it is atomic.
+   */
+  async #following(
+    sid: SessionId,
+    run: (sid: SessionId) => Promise<readonly unknown[]>,
+  ): Promise<readonly unknown[]> {
+    let at = sid;
+    for (let hops = 0; hops < ROTATIONS_FOLLOWED_MAX; hops++) {
+      const reply = await run(at);
+      if (reply[0] !== "moved") return reply;
+      at = sessionId(reply[1]);
+    }
+    throw unreadable("the session was rotated more often than anyone rotates");
+  }
+
+  /** Whose session it is, "" if anonymous or if there is none. */
+  async #ownerOf(sid: SessionId): Promise<string> {
+    const loaded = await this.#loadOne(sid);
+    return loaded.outcome === "found" ? (loaded.record.user ?? "") : "";
   }
 
   /** The index to tidy with the session. A hand-made id may lie in another slot; it is in no index. */

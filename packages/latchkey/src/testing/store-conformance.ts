@@ -7,6 +7,7 @@
  */
 import { UPDATE } from "./checks/data.ts";
 import { CREATE, LOAD, MINT, TOUCH } from "./checks/life.ts";
+import { RENEW, REPEAT, ROTATE } from "./checks/rotation.ts";
 import type { StoreHarness } from "./checks/steps.ts";
 import { CAP, LIST, REVOKE, REVOKE_USER } from "./checks/users.ts";
 
@@ -20,6 +21,7 @@ export interface TestRunner {
 
 const CHAPTERS = {
   ...{ mintId: MINT, create: CREATE, load: LOAD, touch: TOUCH, update: UPDATE },
+  ...{ rotate: ROTATE, "rotate again": REPEAT, "rotate at a login": RENEW },
   ...{ revoke: REVOKE, revokeUser: REVOKE_USER, cap: CAP, list: LIST },
 };
 

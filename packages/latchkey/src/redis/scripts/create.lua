@@ -6,27 +6,27 @@
 --       5 secret hash ('' literal)   6 generation known before the credential was checked (-1 none)
 --       7 cap (0 none)   8 'reject' or 'evict-oldest'   9 prefix of session keys   10 device ('')
 --       11… name, JSON text of each field
--- REPLY {'created', now, deadline, absolute end, created or 0, evicted sid…}
---    or {'exists'}, {'stale'} (revoked since), {'limit'}: then no session was changed
+-- REPLY {key, 'created', now, deadline, absolute end, created or 0, {evicted sid…}, {expired sid…}}
+--    or {key, 'exists'}, {key, 'stale'} (revoked since), {key, 'limit'}: no session was changed
 --
 -- Redis does not roll back. So what could fail on a foreign value (the index) comes first, and the
 -- string, which alone makes the session live, comes last.
 -- include: session
 
-if redis.call('EXISTS', KEYS[1]) == 1 then return {'exists'} end
+if redis.call('EXISTS', KEYS[1]) == 1 then return {KEYS[1], 'exists'} end
 local sid, user, idle, life = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = clock()
 local absolute = now + life
 local deadline = idle > 0 and math.min(now + idle, absolute) or absolute
 local revoked = user == '' and 0 or generation(KEYS[3], user)
 local known = tonumber(ARGV[6])
-if known >= 0 and revoked > known then return {'stale'} end
+if known >= 0 and revoked > known then return {KEYS[1], 'stale'} end
 
-local reply = {'created', now, deadline, absolute, 0}
+local created, evicted, over = 0, {}, {}
 if KEYS[4] then
   local cap = tonumber(ARGV[7])
   -- What has run out makes room: some of it at each login, so that no login pays for all.
-  local over = redis.call('ZRANGE', KEYS[4], '-inf', int(now), 'BYSCORE', 'LIMIT', 0, 200)
+  over = redis.call('ZRANGE', KEYS[4], '-inf', int(now), 'BYSCORE', 'LIMIT', 0, 200)
   if over[1] then redis.call('ZREM', KEYS[4], unpack(over)) end
   if cap > 0 and redis.call('ZCOUNT', KEYS[4], int(now + 1), '+inf') >= cap then
     -- The keys of the listed sessions are derived, not declared: which ones they are is known only
@@ -40,11 +40,11 @@ if KEYS[4] then
         redis.call('ZREM', KEYS[4], other)
       end
     end
-    if #alive >= cap and ARGV[8] == 'reject' then return {'limit'} end
+    if #alive >= cap and ARGV[8] == 'reject' then return {KEYS[1], 'limit'} end
     for i = 1, #alive - cap + 1 do
       redis.call('UNLINK', ARGV[9] .. alive[i], '{' .. ARGV[9] .. alive[i] .. '}:record')
       redis.call('ZREM', KEYS[4], alive[i])
-      reply[#reply + 1] = alive[i]
+      evicted[i] = alive[i]
     end
   end
   enlist(KEYS[4], sid, deadline)
@@ -52,7 +52,7 @@ end
 
 redis.call('DEL', KEYS[2])
 if ARGV[5] ~= '' or idle > 0 or revoked > 0 or ARGV[10] ~= '' or ARGV[11] then
-  reply[5] = now
+  created = now
   local fields = {'c', int(now), 'a', int(absolute)}
   local function keep(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
   if ARGV[5] ~= '' then keep('s', ARGV[5]) end
@@ -65,4 +65,4 @@ if ARGV[5] ~= '' or idle > 0 or revoked > 0 or ARGV[10] ~= '' or ARGV[11] then
 end
 
 redis.call('SET', KEYS[1], user, 'PXAT', int(deadline))
-return reply
+return {KEYS[1], 'created', now, deadline, absolute, created, evicted, over}

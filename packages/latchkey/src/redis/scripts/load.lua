@@ -1,19 +1,21 @@
 #!lua flags=no-writes
 -- load: all that is kept of one session. Nothing is changed.
 --
--- KEYS  1 session string   2 record   3 barrier of the slot
+-- KEYS  1 session string   2 record   3 barrier of the slot   4 where it went
 -- ARGV  1 most fields that a record of ours has
 -- REPLY {key, 'missing'}
 --    or {key, 'corrupt', reason}: a foreign value, never sent along, it may be of any size
+--    or {key, 'moved', sid, hash of the old secret or '', ms of grace left, below 1: over}
 --    or {key, 'found', now, user, deadline, field, value, …} with all fields of the record
---
--- `key` is KEYS[1], so that the caller can tell a reply that belongs to another request.
 -- include: session
 
 local now = clock()
 local found, why = live(KEYS[1], KEYS[2], KEYS[3], now)
 if not found then
-  if why == 'missing' then return {KEYS[1], why} end
+  if why == 'missing' then
+    local to = successor(KEYS[4])
+    return to and {KEYS[1], 'moved', to.sid, to.hash, to.ends - now} or {KEYS[1], why}
+  end
   return {KEYS[1], 'corrupt', why}
 end
 if redis.call('HLEN', KEYS[2]) > tonumber(ARGV[1]) then

@@ -2,22 +2,27 @@
 -- revoke-user: raises the generation of a user, and with it ends all his sessions at this moment.
 -- What is left of them is taken out of the index, to be cleared away later by sweep.
 --
--- KEYS  1 barrier of the slot   2 user's index   3 index of what is to be swept
---       4 session string of the exception, 5 its record (absent: none)
+-- KEYS  1 user's index   2 barrier of the slot   3 index of what is to be swept
+--       4 session string of the exception, 5 its record, 6 where it went (absent: none)
 -- ARGV  1 user   2 longest life of any session in ms   3 sid of the exception
--- REPLY the new generation
+-- REPLY {key, 'raised', generation}
+--    or {key, 'moved', sid}: the exception was rotated; nothing was changed
 -- include: session
 
 local now, life = clock(), tonumber(ARGV[2])
-local except = KEYS[4] and live(KEYS[4], KEYS[5], KEYS[1], now)
-local raised = math.max(newest(KEYS[1]) + 1, now)
-redis.call('ZADD', KEYS[1], int(raised), ARGV[1])
+local except = KEYS[4] and live(KEYS[4], KEYS[5], KEYS[2], now)
+if KEYS[4] and not except then
+  local to = successor(KEYS[6])
+  if to then return {KEYS[1], 'moved', to.sid} end
+end
+local raised = math.max(newest(KEYS[2]) + 1, now)
+redis.call('ZADD', KEYS[2], int(raised), ARGV[1])
 -- Generations older than the longest life end nothing any more: no session is that old. The longest
 -- that any server ever named is kept as the score of '' (no username), negative to stay apart.
-local longest = math.max(life, -(tonumber(redis.call('ZSCORE', KEYS[1], '') or 0)))
-redis.call('ZADD', KEYS[1], int(-longest), '')
-redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, '(' .. int(now - longest))
-if redis.call('PTTL', KEYS[1]) < longest then redis.call('PEXPIRE', KEYS[1], int(longest)) end
+local longest = math.max(life, -(tonumber(redis.call('ZSCORE', KEYS[2], '') or 0)))
+redis.call('ZADD', KEYS[2], int(-longest), '')
+redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, '(' .. int(now - longest))
+if redis.call('PTTL', KEYS[2]) < longest then redis.call('PEXPIRE', KEYS[2], int(longest)) end
 
 if except and except.user == ARGV[1] then
   redis.call('HSET', KEYS[5], 'g', int(raised))
@@ -25,18 +30,18 @@ if except and except.user == ARGV[1] then
 else
   except = nil
 end
-local listed = redis.call('TYPE', KEYS[2]).ok == 'zset'
+local listed = redis.call('TYPE', KEYS[1]).ok == 'zset'
 if listed and redis.call('EXISTS', KEYS[3]) == 1 then
   -- A sweep that was cut off has left some behind; they wait for this one.
-  redis.call('ZUNIONSTORE', KEYS[3], 2, KEYS[3], KEYS[2], 'AGGREGATE', 'MAX')
-  redis.call('DEL', KEYS[2])
+  redis.call('ZUNIONSTORE', KEYS[3], 2, KEYS[3], KEYS[1], 'AGGREGATE', 'MAX')
+  redis.call('DEL', KEYS[1])
 elseif listed then
   -- O(1), while 10,000 sessions would take 30 ms to remove. Its end comes along.
-  redis.call('RENAME', KEYS[2], KEYS[3])
+  redis.call('RENAME', KEYS[1], KEYS[3])
 end
 redis.call('PEXPIRE', KEYS[3], int(life))
 if except then
   redis.call('ZREM', KEYS[3], ARGV[3])
-  enlist(KEYS[2], ARGV[3], except.deadline)
+  enlist(KEYS[1], ARGV[3], except.deadline)
 end
-return raised
+return {KEYS[1], 'raised', raised}

@@ -3,7 +3,7 @@
 --
 -- KEYS  1 index of what is to be swept, then for each sid: its session string, its record
 -- ARGV  the sids, in the order of KEYS
--- REPLY how many of them were still there
+-- REPLY {key, how many of them were still there}
 
 local there = 0
 for i = 1, #ARGV do
@@ -11,4 +11,4 @@ for i = 1, #ARGV do
   redis.call('UNLINK', KEYS[2 * i + 1])
   redis.call('ZREM', KEYS[1], ARGV[i])
 end
-return there
+return {KEYS[1], there}

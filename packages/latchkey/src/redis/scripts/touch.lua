@@ -1,30 +1,31 @@
 #!lua flags=allow-oom
 -- touch: moves the idle deadline of a live session, at most once in an interval.
 --
--- KEYS  1 session string   2 record   3 barrier of the slot   4 user's index (absent: in none)
+-- KEYS  1 session string   2 record   3 barrier of the slot   4 where it went
+--       5 user's index (absent: in none)
 -- ARGV  1 sid   2 idle timeout in ms   3 interval in ms
--- REPLY {'live', now, deadline} or {'gone'}
+-- REPLY {key, 'live', now, deadline}, {key, 'moved', sid} or {key, 'gone'}
 --
 -- A session without record has a fixed life: nothing moves.
 -- include: session
 
 local now = clock()
 local found = live(KEYS[1], KEYS[2], KEYS[3], now)
-if not found then return {'gone'} end
+if not found then return ended(KEYS[1], KEYS[4], now) end
 
 local kept = redis.call('HMGET', KEYS[2], 'a', 'c', 'l')
 local seen = tonumber(kept[3] or kept[2] or now) or now
 local deadline = math.min(now + tonumber(ARGV[2]), found.absolute)
 if not kept[1] or now - seen < tonumber(ARGV[3]) then
-  return {'live', now, math.min(found.deadline, found.absolute)}
+  return {KEYS[1], 'live', now, math.min(found.deadline, found.absolute)}
 end
 
 redis.call('HSET', KEYS[2], 'l', int(now))
 if deadline <= found.deadline then
-  return {'live', now, math.min(found.deadline, found.absolute)}
+  return {KEYS[1], 'live', now, math.min(found.deadline, found.absolute)}
 end
 redis.call('PEXPIREAT', KEYS[2], int(deadline))
 redis.call('PEXPIREAT', KEYS[1], int(deadline))
-local isListed = KEYS[4] and type(redis.pcall('ZSCORE', KEYS[4], ARGV[1])) == 'string'
-if isListed then enlist(KEYS[4], ARGV[1], deadline) end
-return {'live', now, deadline}
+local isListed = KEYS[5] and type(redis.pcall('ZSCORE', KEYS[5], ARGV[1])) == 'string'
+if isListed then enlist(KEYS[5], ARGV[1], deadline) end
+return {KEYS[1], 'live', now, deadline}

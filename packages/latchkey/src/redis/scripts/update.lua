@@ -1,15 +1,17 @@
 #!lua
 -- update: writes and removes fields of a live session. Prolongs nothing.
 --
--- KEYS  1 session string   2 record   3 barrier of the slot
+-- KEYS  1 session string   2 record   3 barrier of the slot   4 where it went
 -- ARGV  1 version that the record must have (-1 any)   2 most fields   3 most bytes
 --       4 how many fields to set   5… name, JSON text of each, then the names of those to unset
--- REPLY {'updated', version}, also when nothing differed: then nothing was written
---    or {'conflict', version}, {'too-large'}, {'gone'}: nothing was changed
+-- REPLY {key, 'updated', version}, also when nothing differed: then nothing was written
+--    or {key, 'conflict', version}, {key, 'too-large'}, {key, 'moved', sid}, {key, 'gone'}: nothing was
+--       changed
 -- include: session
 
-local found = live(KEYS[1], KEYS[2], KEYS[3], clock())
-if not found then return {'gone'} end
+local now = clock()
+local found = live(KEYS[1], KEYS[2], KEYS[3], now)
+if not found then return ended(KEYS[1], KEYS[4], now) end
 
 local data, version = {}, 0
 local kept = redis.call('HGETALL', KEYS[2])
@@ -18,7 +20,7 @@ for i = 1, #kept, 2 do
   if kept[i] == 'v' then version = tonumber(kept[i + 1]) or 0 end
 end
 local wanted = tonumber(ARGV[1])
-if wanted >= 0 and wanted ~= version then return {'conflict', version} end
+if wanted >= 0 and wanted ~= version then return {KEYS[1], 'conflict', version} end
 
 local set, unset = {}, {}
 local last = 4 + 2 * tonumber(ARGV[4])
@@ -30,18 +32,18 @@ for i = last + 1, #ARGV do
   local name = ':' .. ARGV[i]
   if data[name] then unset[#unset + 1] = name; data[name] = nil end
 end
-if #set == 0 and #unset == 0 then return {'updated', version} end
+if #set == 0 and #unset == 0 then return {KEYS[1], 'updated', version} end
 
 local count, bytes = 0, 0
 for name, value in pairs(data) do
   count = count + 1
   bytes = bytes + #name - 1 + #value
 end
-if count > tonumber(ARGV[2]) or bytes > tonumber(ARGV[3]) then return {'too-large'} end
+if count > tonumber(ARGV[2]) or bytes > tonumber(ARGV[3]) then return {KEYS[1], 'too-large'} end
 
 if #set > 0 then redis.call('HSET', KEYS[2], unpack(set)) end
 if #unset > 0 then redis.call('HDEL', KEYS[2], unpack(unset)) end
 redis.call('HSET', KEYS[2], 'v', version + 1)
 -- Only a record that was made just now has no end yet; for others this changes nothing.
 redis.call('PEXPIREAT', KEYS[2], int(found.deadline))
-return {'updated', version + 1}
+return {KEYS[1], 'updated', version + 1}

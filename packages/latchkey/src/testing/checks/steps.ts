@@ -66,7 +66,7 @@ export async function missing(store: SessionStore, sid: SessionId): Promise<void
 
 /** The sids of a user's list, in its order. */
 export async function listed(store: SessionStore, user: string): Promise<readonly SessionId[]> {
-  return (await store.list(user)).map(({ sid }) => sid);
+  return (await store.list(user)).records.map(({ sid }) => sid);
 }
 
 /** A change of JSON texts; `null` unsets. */

@@ -2,8 +2,13 @@
 --
 -- The string at the session key is the user, and with its TTL the authority on life. The record
 -- beside it is a hash:  s secret hash   c created   l last seen   a absolute end   g generation
--- v version   d device   and ":name" one JSON text for each field of the data. Short names, because
+-- v version   d device   t last login, if not c   p, q, n hash of the secret before, end of its grace,
+-- seed of the new one   and ":name" one JSON text for each field of the data. Short names, because
 -- Redis keeps them once per session. Instants are epoch ms.
+--
+-- An id that was rotated into another leaves a string at its `next` key: "end-of-grace sid hash", with
+-- the hash of the secret that it had. A script cannot declare the keys of a session it has yet to
+-- read of, so scripts do not follow it: they answer 'moved' and are asked again for the new id.
 --
 -- The barrier is a zset user -> generation of the last revoke-all, one for the whole slot. A record
 -- holds the newest generation of the slot at its creation, and is dead if its user's is higher: a
@@ -46,6 +51,21 @@ local function live(session, record, barrier, now)
   if math.min(deadline, absolute) <= now then return nil, 'missing' end
   if user ~= '' and generation(barrier, user) > born then return nil, 'missing' end
   return {user = user, deadline = deadline, absolute = absolute}
+end
+
+-- What a rotated id became, as {sid, ends, hash}; nil if it was not rotated, or long ago.
+local function successor(next)
+  local text = redis.pcall('GET', next)
+  if type(text) ~= 'string' then return nil end
+  local ends, sid, hash = string.match(text, '^(%d+) ([%w_-]+) ?([%w_-]*)$')
+  return ends and {ends = tonumber(ends), sid = sid, hash = hash}
+end
+
+-- The reply of a verb on a session that does not live: while its grace runs, where it went.
+local function ended(key, next, now)
+  local to = successor(next)
+  if to and to.ends > now then return {key, 'moved', to.sid} end
+  return {key, 'gone'}
 end
 
 -- Lists a session under its user until its deadline; the index ends with the last one in it.
