@@ -17,7 +17,7 @@ const SURFACE: Record<string, string[]> = {
     "systemClock",
     "systemRandom",
   ],
-  "latchkey/redis": ["CONNECT_TIMEOUT_MS", "connect", "driverFor", "redisStore"],
+  "latchkey/redis": ["ANSWERS", "CONNECT_TIMEOUT_MS", "connect", "driverFor", "redisStore"],
   "latchkey/memory": ["memoryStore"],
   "latchkey/node": ["nodeExchange", "nodeSessions"],
   "latchkey/express": ["expressSessions", "requireSession"],

@@ -50,9 +50,9 @@ import {
   sessionIds,
   unreadable,
 } from "./codec.ts";
-import { CALL_TIMEOUT, type RedisDriver } from "./driver.ts";
+import { connect, driverFor, type RedisClient } from "./connect.ts";
+import { CALL_TIMEOUT, type Library, type RedisDriver } from "./driver.ts";
 import { DEFAULT_PREFIX, type Keys, keysFor } from "./keys.ts";
-import { connect, driverFor, type NodeRedisClient } from "./node-redis.ts";
 import {
   CREATE,
   GENERATION,
@@ -73,20 +73,32 @@ export type RedisStoreOptions = {
   readonly prefix?: string;
   /** Source of the ids. Default: the operating system's. */
   readonly random?: RandomBytes;
-  /** Longest wait for one call, then "store-unavailable". Default "250ms". */
-  readonly callTimeout?: Duration;
 } & (
   | {
-      /** `redis://`, `rediss://` or `redis+cluster://host:port,…`. The store opens and closes it. */
+      /**
+       * `redis://`, `rediss://`, `redis+sentinel://host:port,…/master` or
+       * `redis+cluster://host:port,…`. The store opens and closes it.
+       */
       readonly url: string;
+      /** Which package makes the connections. Default: `redis` if it is installed, else `ioredis`. */
+      readonly library?: Library;
+      /** Longest wait for one call, then "store-unavailable". Default "250ms". */
+      readonly callTimeout?: Duration;
     }
   | {
-      /** A connected client of the `redis` package, single or cluster. You close it. */
-      readonly client: NodeRedisClient;
+      /** A connected client of the `redis` or the `ioredis` package. You close it. */
+      readonly client: RedisClient;
+      readonly callTimeout?: Duration;
+    }
+  | {
+      /** From `connect`, for whoever needs it beside the store. You close it. */
+      readonly driver: RedisDriver;
     }
 );
 
-const OPTION_NAMES = ["url", "client", "prefix", "random", "callTimeout"];
+const SOURCES = ["url", "client", "driver"];
+const OPTION_NAMES = [...SOURCES, "library", "prefix", "random", "callTimeout"];
+const LIBRARIES: readonly unknown[] = ["redis", "ioredis", undefined];
 /** More would mean a circle, which fresh ids cannot make. */
 const ROTATIONS_FOLLOWED_MAX = 1_000;
 /** How many sessions one script looks at or clears away: some 0.5 ms of Redis' time. */
@@ -100,20 +112,27 @@ export async function redisStore(options: RedisStoreOptions): Promise<SessionSto
   checkOptions(options);
   const { prefix = DEFAULT_PREFIX, random = systemRandom } = options;
   const keys = keysFor(prefix);
-  const limitMs = parseDuration(options.callTimeout ?? CALL_TIMEOUT, "callTimeout");
-  const isOwn = "url" in options;
-  const client = isOwn ? await connect(options.url) : options.client;
-  return new RedisStore(driverFor(client, limitMs), keys, random, isOwn);
+  return new RedisStore(await driverOf(options), keys, random, "url" in options);
+}
+
+async function driverOf(options: RedisStoreOptions): Promise<RedisDriver> {
+  if ("driver" in options) return options.driver;
+  const callTimeoutMs = parseDuration(options.callTimeout ?? CALL_TIMEOUT, "callTimeout");
+  if ("client" in options) return driverFor(options.client, callTimeoutMs);
+  return connect(options.url, { library: options.library, callTimeoutMs });
 }
 
 function checkOptions(options: RedisStoreOptions): void {
   refuseUnknown(options, OPTION_NAMES, "redisStore");
   const given = Object.keys(Object(options));
-  if (given.includes("url") === given.includes("client")) {
-    throw invalidOption("url", "or client must be given, and only one of them");
+  if (given.filter((name) => SOURCES.includes(name)).length !== 1) {
+    throw invalidOption("url", "or client or driver must be given, and only one of them");
   }
-  if ("client" in options && typeof options.client?.sendCommand !== "function") {
-    throw invalidOption("client", "must be a client of the redis package");
+  if ("driver" in options && given.includes("callTimeout")) {
+    throw invalidOption("callTimeout", "is the driver's own: give it to connect");
+  }
+  if ("library" in options && !LIBRARIES.includes(options.library)) {
+    throw invalidOption("library", "must be redis or ioredis");
   }
 }
 
