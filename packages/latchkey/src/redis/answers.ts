@@ -56,8 +56,11 @@ const BY_WORD = new Map(ANSWERS.map((answer) => [answer.word, answer]));
 
 /** What the server said; undefined if it said nothing: the connection was lost, or we gave up. */
 export function answerOf(error: unknown): Answer | undefined {
+  const text = error instanceof Error ? error.message : "";
+  // An ACL that stops a script in its middle is an ERR, not a NOPERM.
+  if (/^ERR The user executing the script/.test(text)) return BY_WORD.get("NOPERM");
   // Clients pass the server's text on; what they say themselves does not begin in capitals.
-  const [, word] = (error instanceof Error && /^([A-Z]{2,})\b/.exec(error.message)) || [];
+  const [, word] = /^([A-Z]{2,})\b/.exec(text) ?? [];
   if (word === undefined) return undefined;
   return BY_WORD.get(word) ?? { word, means: "it refuses", isUndone: false, so: "fails" };
 }

@@ -11,3 +11,4 @@ export type { Library, Moving, RedisDriver, Script, Topology } from "./driver.ts
 export type { IoredisClient } from "./ioredis.ts";
 export type { NodeRedisClient } from "./node-redis.ts";
 export { type RedisStoreOptions, redisStore } from "./redis-store.ts";
+export { parseRedisUrl, type Target } from "./url.ts";
