@@ -10,5 +10,6 @@ export {
 export type { Library, Moving, RedisDriver, Script, Topology } from "./driver.ts";
 export type { IoredisClient } from "./ioredis.ts";
 export type { NodeRedisClient } from "./node-redis.ts";
-export { type RedisStoreOptions, redisStore } from "./redis-store.ts";
+export { redisStore } from "./redis-store.ts";
+export type { RedisStoreOptions } from "./store-options.ts";
 export { parseRedisUrl, type Target } from "./url.ts";

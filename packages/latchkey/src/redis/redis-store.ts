@@ -16,11 +16,10 @@
  *     list         EVALSHA page.lua          I
  *                  EVALSHA list.lua          I B, S R N of up to 200, as often as needed
  *
+ * While a Cluster moves the slot, load and revoke ask key by key: see moving-slot.ts.
  * A verb on an id that was rotated lately takes one more round trip: see `#following`.
  * All keys of one script are in one hash slot, because ids are minted that way: see slots.ts.
  */
-import { type Duration, parseDuration } from "../core/duration.ts";
-import { invalidOption, refuseUnknown } from "../core/options.ts";
 import type { SessionRecord } from "../core/record.ts";
 import {
   type Change,
@@ -50,9 +49,9 @@ import {
   sessionIds,
   unreadable,
 } from "./codec.ts";
-import { connect, driverFor, type RedisClient } from "./connect.ts";
-import { CALL_TIMEOUT, type Library, type RedisDriver } from "./driver.ts";
+import type { RedisDriver } from "./driver.ts";
 import { DEFAULT_PREFIX, type Keys, keysFor } from "./keys.ts";
+import { loadMoving, type Places, revokeMoving } from "./moving-slot.ts";
 import {
   CREATE,
   GENERATION,
@@ -67,38 +66,8 @@ import {
   UPDATE,
 } from "./scripts.generated.ts";
 import { mintFree, mintSteered, slotOf } from "./slots.ts";
+import { checkStoreOptions, driverOf, type RedisStoreOptions } from "./store-options.ts";
 
-export type RedisStoreOptions = {
-  /** Before every key; default `session:`. Letters, digits and `_ . : / -`, at most 64. */
-  readonly prefix?: string;
-  /** Source of the ids. Default: the operating system's. */
-  readonly random?: RandomBytes;
-} & (
-  | {
-      /**
-       * `redis://`, `rediss://`, `redis+sentinel://host:port,…/master` or
-       * `redis+cluster://host:port,…`. The store opens and closes it.
-       */
-      readonly url: string;
-      /** Which package makes the connections. Default: `redis` if it is installed, else `ioredis`. */
-      readonly library?: Library;
-      /** Longest wait for one call, then "store-unavailable". Default "250ms". */
-      readonly callTimeout?: Duration;
-    }
-  | {
-      /** A connected client of the `redis` or the `ioredis` package. You close it. */
-      readonly client: RedisClient;
-      readonly callTimeout?: Duration;
-    }
-  | {
-      /** From `connect`, for whoever needs it beside the store. You close it. */
-      readonly driver: RedisDriver;
-    }
-);
-
-const SOURCES = ["url", "client", "driver"];
-const OPTION_NAMES = [...SOURCES, "library", "prefix", "random", "callTimeout"];
-const LIBRARIES: readonly unknown[] = ["redis", "ioredis", undefined];
 /** More would mean a circle, which fresh ids cannot make. */
 const ROTATIONS_FOLLOWED_MAX = 1_000;
 /** How many sessions one script looks at or clears away: some 0.5 ms of Redis' time. */
@@ -109,31 +78,10 @@ const BATCH = 200;
  * at `url` does not answer within 5 s.
  */
 export async function redisStore(options: RedisStoreOptions): Promise<SessionStore> {
-  checkOptions(options);
+  checkStoreOptions(options);
   const { prefix = DEFAULT_PREFIX, random = systemRandom } = options;
   const keys = keysFor(prefix);
   return new RedisStore(await driverOf(options), keys, random, "url" in options);
-}
-
-async function driverOf(options: RedisStoreOptions): Promise<RedisDriver> {
-  if ("driver" in options) return options.driver;
-  const callTimeoutMs = parseDuration(options.callTimeout ?? CALL_TIMEOUT, "callTimeout");
-  if ("client" in options) return driverFor(options.client, callTimeoutMs);
-  return connect(options.url, { library: options.library, callTimeoutMs });
-}
-
-function checkOptions(options: RedisStoreOptions): void {
-  refuseUnknown(options, OPTION_NAMES, "redisStore");
-  const given = Object.keys(Object(options));
-  if (given.filter((name) => SOURCES.includes(name)).length !== 1) {
-    throw invalidOption("url", "or client or driver must be given, and only one of them");
-  }
-  if ("driver" in options && given.includes("callTimeout")) {
-    throw invalidOption("callTimeout", "is the driver's own: give it to connect");
-  }
-  if ("library" in options && !LIBRARIES.includes(options.library)) {
-    throw invalidOption("library", "must be redis or ioredis");
-  }
 }
 
 class RedisStore implements SessionStore {
@@ -259,7 +207,10 @@ class RedisStore implements SessionStore {
     const [outcome] = await this.#following(sid, async (at) => {
       const user = owner ?? (await this.#ownerOf(at));
       const keys = [this.#keys.session(at), this.#keys.record(at), this.#keys.next(at)];
-      return this.#driver.script(REVOKE, [...keys, ...this.#indexOf(at, user)], [at, user]);
+      keys.push(...this.#indexOf(at, user));
+      return this.#driver.script(REVOKE, keys, [at, user], (run) =>
+        revokeMoving(run, this.#placesOf(at), user),
+      );
     });
     if (outcome === "revoked" || outcome === "absent") return outcome;
     throw unreadable("revoke.lua answered something else");
@@ -344,6 +295,11 @@ class RedisStore implements SessionStore {
     return [session, this.#keys.record(sid), this.#keys.barrier(session)];
   }
 
+  #placesOf(sid: SessionId): Places {
+    const [session = "", record = "", barrier = "", next = ""] = this.#withNext(sid);
+    return { session, record, barrier, next };
+  }
+
   #withNext(sid: SessionId): string[] {
     return [...this.#sessionKeys(sid), this.#keys.next(sid)];
   }
@@ -354,7 +310,10 @@ class RedisStore implements SessionStore {
 
   async #loadOne(sid: SessionId): Promise<Loaded> {
     const args = [String(RECORD_MAX_FIELDS)];
-    return decodeLoad(await this.#driver.script(LOAD, this.#withNext(sid), args), sid);
+    const reply = await this.#driver.script(LOAD, this.#withNext(sid), args, (run) =>
+      loadMoving(run, this.#placesOf(sid)),
+    );
+    return decodeLoad(reply, sid);
   }
 
   /**
