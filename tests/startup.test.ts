@@ -43,7 +43,7 @@ describe("a bad setting: exit 78, its name first, its value never", () => {
     ["REDIS_URL", { REDIS_URL: "http://localhost:6379" }],
     ["REDIS_URL", { REDIS_URL: "redis://localhost:port" }],
     ["REDIS_URL", { REDIS_URL: "redis+cluster://a:1,b:x" }],
-    ["REDIS_URL", { REDIS_URL: "redis+sentinel://a:1/m" }],
+    ["REDIS_URL", { REDIS_URL: "redis+sentinel://a:1" }],
     ["REDIS_URL", { REDIS_URL: "redis://127.0.0.1:1/abc" }],
     ["HOST", { HOST: "0.0.0.0" }],
     ["HOST", { HOST: "192.0.2.1" }],

@@ -18,7 +18,10 @@ const ROOMS: readonly Room[] = [
   { at: new RegExp(`^${LIB}/core/token\\.ts$`), may: [core(), /^node:crypto$/] },
   { at: new RegExp(`^${LIB}/core/`), may: [core()] },
   { at: new RegExp(`^${LIB}/memory/`), may: [core()] },
-  { at: new RegExp(`^${LIB}/redis/`), may: [core(), new RegExp(`^${LIB}/redis/`), /^redis$/] },
+  {
+    at: new RegExp(`^${LIB}/redis/`),
+    may: [core(), new RegExp(`^${LIB}/redis/`), /^(redis|ioredis)$/],
+  },
   { at: new RegExp(`^${LIB}/adapters/node\\.ts$`), may: [core(), /^node:http$/] },
   {
     at: new RegExp(`^${LIB}/adapters/`),

@@ -1,5 +1,6 @@
 /** Environment and flags → checked settings; every problem is reported at once, by its name. */
 import { parseArgs } from "node:util";
+import { parseRedisUrl } from "latchkey/redis";
 import { z } from "zod";
 
 export interface Config {
@@ -119,18 +120,11 @@ function wholeNumber(min: number, max: number): z.ZodType<number, string> {
 }
 
 function checkRedisUrl(url: string, context: z.RefinementCtx): void {
-  const refuse = (message: string): void => context.addIssue({ code: "custom", message });
-  if (url.startsWith("redis+sentinel://")) {
-    refuse("redis+sentinel: not in this version yet");
-    return;
-  }
-  const nodes = /^redis\+cluster:\/\/(.+)$/
-    .exec(url)?.[1]
-    ?.split(",")
-    .map((node) => `redis://${node}`);
-  const fits = (node: string): boolean => /^rediss?:\/\/.+/.test(node) && URL.canParse(node);
-  if (!(nodes ?? [url]).every(fits)) {
-    refuse("must be redis://host:port, rediss://host:port or redis+cluster://host:port,host:port");
+  try {
+    parseRedisUrl(url);
+  } catch (error) {
+    const message = error instanceof Error ? error.message.replace(/^url /, "") : "is no URL";
+    context.addIssue({ code: "custom", message });
   }
 }
 

@@ -1,13 +1,13 @@
 /** The one place where the server's Redis connection is made. */
 import type { SessionStore } from "latchkey";
-import { connect, driverFor, redisStore } from "latchkey/redis";
+import { connect, redisStore } from "latchkey/redis";
 import { ConfigError } from "./config.ts";
 
 export interface RedisConnection {
   readonly store: SessionStore;
   /** Rejects when Redis does not answer in time. */
   ping(): Promise<void>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** How long the server waits for Redis at its start before it gives up. */
@@ -21,30 +21,32 @@ export async function connectRedis(
   { url, prefix }: { readonly url: string; readonly prefix: string },
   say: (line: string) => void,
 ): Promise<RedisConnection> {
-  const client = await connect(url, { timeoutMs: START_TIMEOUT_MS });
-  const driver = driverFor(client);
+  let isLost = false;
+  const onChange = (problem: Error | undefined): void => {
+    if (problem !== undefined && !isLost) say(`Redis connection lost: ${problem.message}`);
+    if (problem === undefined && isLost) say("Connected to Redis again");
+    isLost = problem !== undefined;
+  };
+  let isStarted = false;
+  const driver = await connect(url, {
+    timeoutMs: START_TIMEOUT_MS,
+    onChange: (problem) => {
+      if (isStarted) onChange(problem);
+    },
+  });
   try {
     await claimKeyspace((key, args) => driver.command(key, args), prefix);
   } catch (error) {
-    client.destroy();
+    await driver.close();
     throw error;
   }
-  let isLost = false;
-  client.on("error", (error) => {
-    if (!isLost)
-      say(`Redis connection lost: ${error instanceof Error ? error.message : "unknown"}`);
-    isLost = true;
-  });
-  client.on("ready", () => {
-    if (isLost) say("Connected to Redis again");
-    isLost = false;
-  });
+  isStarted = true;
   return {
-    store: await redisStore({ client, prefix }),
+    store: await redisStore({ driver, prefix }),
     async ping() {
       await driver.command("", ["PING"]);
     },
-    close: () => client.destroy(),
+    close: () => driver.close(),
   };
 }
 

@@ -89,7 +89,7 @@ async function openBacking({
     store: redis.store,
     ping: redis.ping,
     async close() {
-      redis.close();
+      await redis.close();
       await local?.stop();
     },
   };

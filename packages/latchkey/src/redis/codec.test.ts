@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseSessionId } from "../core/token.ts";
 import { decodeLoad } from "./codec.ts";
-import { ownReply } from "./driver.ts";
+import { ownReply } from "./guard.ts";
 
 const SID = parseSessionId("abcdefghijklmnopqrstuvwx");
 const KEY = `session:${SID}`;

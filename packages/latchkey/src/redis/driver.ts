@@ -1,41 +1,50 @@
-/** What the store asks of a Redis client, and the promise it makes about time. */
+/** What the store asks of a Redis client, and the only file of the library that has timers. */
 import type { Duration } from "../core/duration.ts";
 import { SessionError } from "../core/errors.ts";
+import { refusal } from "./answers.ts";
 
 export interface Script {
   readonly lua: string;
   readonly sha1: string;
 }
 
+/** Sends one command and resolves to its reply; `key` tells where. */
+export type Send = (key: string, args: readonly string[]) => Promise<unknown>;
+
+/** A client library that can be under a driver. */
+export type Library = "redis" | "ioredis";
+export type Topology = "single" | "sentinel" | "cluster";
+
 /**
  * The smallest client that fits. Each call answers within its time limit, or rejects with
- * "store-unavailable". Replies are as RESP has them: strings in UTF-8, numbers, arrays, null.
+ * "store-unavailable"; then a write may or may not have happened, or may happen yet. Replies are as
+ * RESP has them: strings in UTF-8, numbers, arrays, null.
  */
 export interface RedisDriver {
-  /** `key` tells a Cluster client where to send the command. */
+  readonly library: Library;
+  readonly topology: Topology;
+  /** `key` tells in a Cluster where to send the command; "" where it does not matter. */
   command(key: string, args: readonly string[]): Promise<unknown>;
   /**
    * All keys are in one slot. By its SHA-1; where the server does not know it yet, by its text. Every
    * script of ours names its first key at the head of its reply; the rest is what this resolves to.
+   *
+   * @param moving what to do instead while the slot is being moved and the script cannot run, within
+   *   the same time limit; without it, the script is tried again
    */
   script(
     script: Script,
     keys: readonly string[],
     args: readonly string[],
+    moving?: Moving,
   ): Promise<readonly unknown[]>;
   close(): Promise<void>;
 }
 
-/**
- * The reply of a script without its head. A broken byte stream can shift replies from one request to
- * the next, and serving one would be serving somebody else's session. Throws "store-unavailable".
- */
-export function ownReply(reply: unknown, key: string): readonly unknown[] {
-  if (!Array.isArray(reply) || reply[0] !== key) {
-    throw new SessionError("store-unavailable", "the reply belongs to another request");
-  }
-  return reply.slice(1);
-}
+/** Runs scripts of one key each. */
+export type Moving = (
+  run: (script: Script, key: string, args: readonly string[]) => Promise<readonly unknown[]>,
+) => Promise<readonly unknown[]>;
 
 /** Default for the longest wait for one call. A Redis on the same network answers in 0.2 ms. */
 export const CALL_TIMEOUT: Duration = "250ms";
@@ -51,14 +60,35 @@ export async function answered<T>(call: Promise<T>, limitMs: number): Promise<T>
     timer = setTimeout(() => {
       // Timers run before sockets are read. After a pause of the process the answer may lie there
       // already; one turn of the loop lets it arrive before we call it late.
-      setImmediate(() => reject(new Error(`no answer within ${limitMs} ms`)));
+      setImmediate(() =>
+        reject(new SessionError("store-unavailable", `no answer in ${limitMs} ms`)),
+      );
     }, limitMs);
   });
   try {
     return await Promise.race([call, late]);
   } catch (cause) {
-    throw new SessionError("store-unavailable", "Redis could not answer", { cause });
+    throw refusal(cause);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Keeps no process alive. */
+export async function pause(ms: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}
+
+/** Calls `work` once, unless what this returns is called before. Keeps no process alive. */
+export function later(ms: number, work: () => void): () => void {
+  const timer = setTimeout(work, ms).unref();
+  return () => clearTimeout(timer);
+}
+
+/** Calls `work` again and again until what this returns is called. Keeps no process alive. */
+export function every(ms: number, work: () => void): () => void {
+  const timer = setInterval(work, ms).unref();
+  return () => clearInterval(timer);
 }

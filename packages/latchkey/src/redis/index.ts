@@ -1,10 +1,15 @@
 /** Sessions in Redis. */
-export type { RedisDriver, Script } from "./driver.ts";
+export { ANSWERS, type Answer } from "./answers.ts";
 export {
   CONNECT_TIMEOUT_MS,
-  type ConnectedClient,
+  type ConnectOptions,
   connect,
   driverFor,
-  type NodeRedisClient,
-} from "./node-redis.ts";
-export { type RedisStoreOptions, redisStore } from "./redis-store.ts";
+  type RedisClient,
+} from "./connect.ts";
+export type { Library, Moving, RedisDriver, Script, Topology } from "./driver.ts";
+export type { IoredisClient } from "./ioredis.ts";
+export type { NodeRedisClient } from "./node-redis.ts";
+export { redisStore } from "./redis-store.ts";
+export type { RedisStoreOptions } from "./store-options.ts";
+export { parseRedisUrl, type Target } from "./url.ts";

@@ -1,161 +1,208 @@
 /**
- * The `redis` package (node-redis) as a driver: a single server or a Cluster, by URL or bring your
- * own client. Typed by shape, so that nobody who brings another client has to install it.
+ * The `redis` package (node-redis 6): connections for our own links, and clients that somebody brings.
+ * Typed by shape, so that nobody who uses another client has to install it.
  */
-import { parseDuration } from "../core/duration.ts";
-import { SessionError } from "../core/errors.ts";
-import { answered, CALL_TIMEOUT, ownReply, type RedisDriver, type Script } from "./driver.ts";
+import { invalidOption } from "../core/options.ts";
+import type { Link, Sent } from "./link.ts";
+import type { Connection, Dialler, Endpoint } from "./node.ts";
+import { slotOf } from "./slots.ts";
 
-interface SingleClient {
-  sendCommand(args: string[]): Promise<unknown>;
+interface SendOptions {
+  readonly typeMapping: Readonly<Record<number, never>>;
+  readonly timeout: number;
+  readonly abortSignal?: AbortSignal;
 }
 
-interface ClusterClient {
+/** A client made by `createClient`. */
+export interface NodeRedisSingle {
+  readonly isReady: boolean;
+  readonly options?: object | undefined;
+  sendCommand(args: string[], options: SendOptions): Promise<unknown>;
+  connect(): Promise<unknown>;
+  destroy(): void;
+}
+
+/** A client made by `createSentinel`. */
+export interface NodeRedisSentinel {
+  readonly isReady: boolean;
+  _execute(
+    isReadonly: boolean,
+    send: (client: NodeRedisSingle) => Promise<unknown>,
+  ): Promise<unknown>;
+}
+
+/** A client made by `createCluster`. */
+export interface NodeRedisCluster {
+  readonly isReady: boolean;
+  readonly slots: readonly ({ readonly master: { readonly client?: unknown } } | undefined)[];
   sendCommand(
     firstKey: string | undefined,
-    isReadonly: boolean | undefined,
+    isReadonly: boolean,
     args: string[],
+    options: SendOptions,
   ): Promise<unknown>;
-  readonly masters: readonly unknown[];
 }
 
-/** A client made by `createClient` or `createCluster` of the `redis` package. */
-export type NodeRedisClient = SingleClient | ClusterClient;
+/** A client of the `redis` package. */
+export type NodeRedisClient = NodeRedisSingle | NodeRedisSentinel | NodeRedisCluster;
 
-/** A client that `connect` opened. */
-export type ConnectedClient = NodeRedisClient & {
-  on(event: string, listener: (detail: unknown) => void): unknown;
-  /** Lets go at once: calls in flight reject. */
-  destroy(): void;
-};
-
-/** How long `connect` tries before it gives up. */
-export const CONNECT_TIMEOUT_MS = 5_000;
-
-const CLUSTER_URL = /^redis\+cluster:\/\/(.+)$/;
-const SINGLE_URL = /^rediss?:\/\//;
-/** One attempt; the next follows, so this is no limit of the whole. */
-const ATTEMPT_TIMEOUT_MS = 1_000;
-/** Redis back from a restart is noticed within this time. */
-const RETRY_MAX_MS = 250;
-
-/**
- * The client as the store sees it. Throws `invalid-option` for a client that rewrites keys.
- *
- * @param callTimeoutMs the longest wait for one call
- */
-export function driverFor(
-  client: NodeRedisClient | ConnectedClient,
-  callTimeoutMs: number = parseDuration(CALL_TIMEOUT, "callTimeout"),
-): RedisDriver {
-  refuseKeyPrefix(client);
-  const send = (key: string, args: string[]): Promise<unknown> =>
-    isCluster(client) ? client.sendCommand(key, false, args) : client.sendCommand(args);
-  const run = async ({ sha1, lua }: Script, keys: readonly string[], args: readonly string[]) => {
-    const rest = [String(keys.length), ...keys, ...args];
-    const key = keys[0] ?? "";
-    try {
-      return await send(key, ["EVALSHA", sha1, ...rest]);
-    } catch (error) {
-      // After a restart, a failover or SCRIPT FLUSH; EVAL teaches the server the script again.
-      if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-      return send(key, ["EVAL", lua, ...rest]);
-    }
-  };
+/** Rejects if the package is not installed. */
+export async function nodeRedisDialler(): Promise<Dialler> {
+  const { createClient } = await import("redis");
   return {
-    command: (key, args) => answered(send(key, [...args]), callTimeoutMs),
-    async script(script, keys, args) {
-      return ownReply(await answered(run(script, keys, args), callTimeoutMs), keys[0] ?? "");
-    },
-    async close() {
-      if ("destroy" in client) client.destroy();
+    library: "redis",
+    dial({ host, port }: Endpoint, tls: boolean): Connection {
+      const client = createClient({
+        // Nothing is sent of its own accord: RESP3 begins with HELLO, and the client puts commands of
+        // others right behind it, also when its AUTH was refused.
+        RESP: 2,
+        disableClientInfo: true,
+        // A command that cannot be written now must fail now. Default: it waits up to 5 s.
+        disableOfflineQueue: true,
+        // Default: up to 2 s between attempts, and none any more after a socketTimeout.
+        socket: { host, port, reconnectStrategy: false, ...(tls ? { tls } : {}) },
+      });
+      const lost = new Promise<Error>((resolve) => {
+        // Without a listener, the first lost connection ends the process.
+        client.on("error", resolve);
+        client.on("terminated", (error) => resolve(error ?? new Error("the connection was lost")));
+        client.on("end", () => resolve(new Error("the connection was closed")));
+      });
+      const opened = client.connect().then(() => {});
+      opened.catch(() => {});
+      const destroy = (): void => {
+        if (client.isOpen) client.destroy();
+      };
+      return { opened, lost, send: (args) => client.sendCommand(args), destroy };
     },
   };
 }
 
-/**
- * Opens a client for `redis://`, `rediss://` or `redis+cluster://host:port,host:port`. It fails
- * fast while Redis is away and reconnects by itself for ever. Rejects with `invalid-option` for
- * another URL, with "store-unavailable" if Redis does not answer within `timeoutMs`.
- */
-export async function connect(
-  url: string,
-  { timeoutMs = CONNECT_TIMEOUT_MS }: { readonly timeoutMs?: number } = {},
-): Promise<ConnectedClient> {
-  const client = await create(url);
-  let lastError: unknown;
-  // Without a listener, node-redis ends the process at the first lost connection.
-  client.on("error", (error) => {
-    lastError = error;
-  });
-  try {
-    await answered(client.connect(), timeoutMs);
-  } catch (error) {
-    client.destroy();
-    const reason = lastError instanceof Error ? lastError.message : `no answer in ${timeoutMs} ms`;
-    throw new SessionError("store-unavailable", `Redis is not reachable: ${reason}`, {
-      cause: lastError ?? error,
-    });
-  }
-  return client;
+/** Undefined if it is no client of this package. Throws `invalid-option` for one that is unsafe. */
+export function nodeRedisLink(client: object, limitMs: number): Link | undefined {
+  if (!("isReady" in client && "sendCommand" in client)) return undefined;
+  refuseOptions(client);
+  if ("masters" in client) return clusterLink(client as unknown as NodeRedisCluster, limitMs);
+  if ("use" in client) return sentinelLink(client as unknown as NodeRedisSentinel, limitMs);
+  return singleLink(client as unknown as NodeRedisSingle, limitMs);
 }
 
-/** Settings that differ from node-redis' defaults, each because the default hangs a request. */
-const OPTIONS = {
-  // Default: commands wait in a queue until Redis is back. A request must hear 503 at once.
-  disableOfflineQueue: true,
-  socket: {
-    connectTimeout: ATTEMPT_TIMEOUT_MS,
-    // Default: waits up to 2 s between attempts, and gives up for good on a socket timeout.
-    reconnectStrategy: (retries: number): number => Math.min(25 * 2 ** retries, RETRY_MAX_MS),
-  },
-};
-
-async function create(url: string): Promise<ConnectedClient & { connect(): Promise<unknown> }> {
-  const [, nodes] = CLUSTER_URL.exec(url) ?? [];
-  if (nodes === undefined && !SINGLE_URL.test(url)) throw badUrl();
-  const { createClient, createCluster } = await import("redis");
-  try {
-    if (nodes === undefined) return createClient({ url, ...OPTIONS });
-    // Each node is checked on its own: `redis://` URLs throw on a bad host or port.
-    const urls = nodes.split(",").map((node) => new URL(`redis://${node}`));
-    const rootNodes = urls.map(({ href }) => ({ url: href }));
-    // The nodes that are found through these know nothing of their URLs.
-    return createCluster({ rootNodes, defaults: { ...OPTIONS, ...credentials(urls) } });
-  } catch (cause) {
-    throw badUrl(cause);
-  }
+/** Whatever the client's own defaults: strings as strings, and what was not written in time never is. */
+function optionsOf(limitMs: number): SendOptions {
+  return { typeMapping: {}, timeout: limitMs };
 }
 
-/** Who we are to a Cluster: what the first node that says so says. */
-function credentials(urls: readonly URL[]): { username?: string; password?: string } {
-  const { username = "", password = "" } = urls.find((url) => url.password !== "") ?? {};
+function singleLink(client: NodeRedisSingle, limitMs: number): Link {
+  const reopen = reopener(client);
   return {
-    ...(username === "" ? {} : { username: decodeURIComponent(username) }),
-    ...(password === "" ? {} : { password: decodeURIComponent(password) }),
+    library: "redis",
+    topology: "single",
+    send(_key, args) {
+      // Its queue would keep the command for later.
+      if (!client.isReady) return undefined;
+      const reply = client.sendCommand([...args], optionsOf(limitMs));
+      return { reply, abandon: reopen() };
+    },
+    problem: () => unready(client),
+    close: async () => {},
   };
 }
 
-function isCluster(client: NodeRedisClient): client is ClusterClient {
-  return "masters" in client;
+/**
+ * It sends a command again when the connection was lost on the way (an INCR was applied twice), and
+ * waits for a connection as long as it takes. So what it may send is good for one time, and for now.
+ */
+function sentinelLink(client: NodeRedisSentinel, limitMs: number): Link {
+  return {
+    library: "redis",
+    topology: "sentinel",
+    send(_key, args, isWanted) {
+      if (!client.isReady) return undefined;
+      let used: NodeRedisSingle | undefined;
+      let abandon = (): void => {};
+      const reply = client._execute(false, async (node) => {
+        if (used !== undefined || !isWanted()) throw new Error("the connection was lost");
+        used = node;
+        abandon = reopener(node)();
+        return node.sendCommand([...args], optionsOf(limitMs));
+      });
+      return { reply, abandon: () => abandon() };
+    },
+    problem: () => unready(client),
+    close: async () => {},
+  };
 }
 
-function refuseKeyPrefix(client: object): void {
-  const options: unknown = "options" in client ? client.options : undefined;
-  if (typeof options === "object" && options !== null && "keyPrefix" in options) {
-    if (options.keyPrefix === undefined || options.keyPrefix === "") return;
-    throw new SessionError(
-      "invalid-option",
-      "client must not have a keyPrefix: it moves keys to other hash slots; use `prefix`",
-      { field: "client" },
+function clusterLink(client: NodeRedisCluster, limitMs: number): Link {
+  return {
+    library: "redis",
+    topology: "cluster",
+    send(key, args): Sent | undefined {
+      if (!client.isReady) return undefined;
+      const node = client.slots[slotOf(key)]?.master.client;
+      const isNode = typeof node === "object" && node !== null && "isReady" in node;
+      if (isNode && node.isReady !== true) return undefined;
+      // It connects to a node first where it has to; after that it may be too late.
+      const abortSignal = AbortSignal.timeout(limitMs);
+      const first = key === "" ? undefined : key;
+      const reply = client.sendCommand(first, false, [...args], {
+        ...optionsOf(limitMs),
+        abortSignal,
+      });
+      return { reply, abandon: isNode ? reopener(node as NodeRedisSingle)() : () => {} };
+    },
+    problem: () => unready(client),
+    close: async () => {},
+  };
+}
+
+const reopened = new WeakMap<NodeRedisSingle, number>();
+
+/**
+ * What destroys the connection that a client has at the time of the inner call, and connects again.
+ * After it has done so once, the connections of before that are gone, and it does nothing.
+ */
+function reopener(client: NodeRedisSingle): () => () => void {
+  return () => {
+    const epoch = reopened.get(client) ?? 0;
+    return () => {
+      if ((reopened.get(client) ?? 0) !== epoch) return;
+      reopened.set(client, epoch + 1);
+      client.destroy();
+      // It goes on trying by itself; what is wrong, its own listeners hear.
+      client.connect().catch(() => {});
+    };
+  };
+}
+
+function unready({ isReady }: { readonly isReady: boolean }): Error | undefined {
+  return isReady ? undefined : new Error("the client is not connected");
+}
+
+function refuseOptions(client: object): void {
+  const options = "options" in client ? client.options : undefined;
+  const { socket } = (options ?? {}) as { socket?: Record<string, unknown> };
+  if ("_keyPrefix" in client && client._keyPrefix) {
+    throw invalidOption(
+      "client",
+      "must not have a keyPrefix: it moves keys to other hash slots; use `prefix`",
     );
   }
-}
-
-function badUrl(cause?: unknown): SessionError {
-  return new SessionError(
-    "invalid-option",
-    "url must be redis://host:port, rediss://host:port or redis+cluster://host:port,host:port",
-    { field: "url", cause },
-  );
+  // Measured: after `socketTimeout`, the default strategy gives the client up for good, even on a
+  // healthy server after an idle second.
+  if (
+    socket?.["socketTimeout"] !== undefined &&
+    typeof socket["reconnectStrategy"] !== "function"
+  ) {
+    throw invalidOption(
+      "client",
+      "must not have a socketTimeout without a reconnectStrategy function: it would end for good",
+    );
+  }
+  if (socket?.["reconnectStrategy"] === false) {
+    throw invalidOption(
+      "client",
+      "must have a reconnectStrategy: one that is lost would stay lost",
+    );
+  }
 }

@@ -16,11 +16,10 @@
  *     list         EVALSHA page.lua          I
  *                  EVALSHA list.lua          I B, S R N of up to 200, as often as needed
  *
+ * While a Cluster moves the slot, load and revoke ask key by key: see moving-slot.ts.
  * A verb on an id that was rotated lately takes one more round trip: see `#following`.
  * All keys of one script are in one hash slot, because ids are minted that way: see slots.ts.
  */
-import { type Duration, parseDuration } from "../core/duration.ts";
-import { invalidOption, refuseUnknown } from "../core/options.ts";
 import type { SessionRecord } from "../core/record.ts";
 import {
   type Change,
@@ -50,9 +49,9 @@ import {
   sessionIds,
   unreadable,
 } from "./codec.ts";
-import { CALL_TIMEOUT, type RedisDriver } from "./driver.ts";
+import type { RedisDriver } from "./driver.ts";
 import { DEFAULT_PREFIX, type Keys, keysFor } from "./keys.ts";
-import { connect, driverFor, type NodeRedisClient } from "./node-redis.ts";
+import { loadMoving, type Places, revokeMoving } from "./moving-slot.ts";
 import {
   CREATE,
   GENERATION,
@@ -67,26 +66,8 @@ import {
   UPDATE,
 } from "./scripts.generated.ts";
 import { mintFree, mintSteered, slotOf } from "./slots.ts";
+import { checkStoreOptions, driverOf, type RedisStoreOptions } from "./store-options.ts";
 
-export type RedisStoreOptions = {
-  /** Before every key; default `session:`. Letters, digits and `_ . : / -`, at most 64. */
-  readonly prefix?: string;
-  /** Source of the ids. Default: the operating system's. */
-  readonly random?: RandomBytes;
-  /** Longest wait for one call, then "store-unavailable". Default "250ms". */
-  readonly callTimeout?: Duration;
-} & (
-  | {
-      /** `redis://`, `rediss://` or `redis+cluster://host:port,…`. The store opens and closes it. */
-      readonly url: string;
-    }
-  | {
-      /** A connected client of the `redis` package, single or cluster. You close it. */
-      readonly client: NodeRedisClient;
-    }
-);
-
-const OPTION_NAMES = ["url", "client", "prefix", "random", "callTimeout"];
 /** More would mean a circle, which fresh ids cannot make. */
 const ROTATIONS_FOLLOWED_MAX = 1_000;
 /** How many sessions one script looks at or clears away: some 0.5 ms of Redis' time. */
@@ -97,24 +78,10 @@ const BATCH = 200;
  * at `url` does not answer within 5 s.
  */
 export async function redisStore(options: RedisStoreOptions): Promise<SessionStore> {
-  checkOptions(options);
+  checkStoreOptions(options);
   const { prefix = DEFAULT_PREFIX, random = systemRandom } = options;
   const keys = keysFor(prefix);
-  const limitMs = parseDuration(options.callTimeout ?? CALL_TIMEOUT, "callTimeout");
-  const isOwn = "url" in options;
-  const client = isOwn ? await connect(options.url) : options.client;
-  return new RedisStore(driverFor(client, limitMs), keys, random, isOwn);
-}
-
-function checkOptions(options: RedisStoreOptions): void {
-  refuseUnknown(options, OPTION_NAMES, "redisStore");
-  const given = Object.keys(Object(options));
-  if (given.includes("url") === given.includes("client")) {
-    throw invalidOption("url", "or client must be given, and only one of them");
-  }
-  if ("client" in options && typeof options.client?.sendCommand !== "function") {
-    throw invalidOption("client", "must be a client of the redis package");
-  }
+  return new RedisStore(await driverOf(options), keys, random, "url" in options);
 }
 
 class RedisStore implements SessionStore {
@@ -240,7 +207,10 @@ class RedisStore implements SessionStore {
     const [outcome] = await this.#following(sid, async (at) => {
       const user = owner ?? (await this.#ownerOf(at));
       const keys = [this.#keys.session(at), this.#keys.record(at), this.#keys.next(at)];
-      return this.#driver.script(REVOKE, [...keys, ...this.#indexOf(at, user)], [at, user]);
+      keys.push(...this.#indexOf(at, user));
+      return this.#driver.script(REVOKE, keys, [at, user], (run) =>
+        revokeMoving(run, this.#placesOf(at), user),
+      );
     });
     if (outcome === "revoked" || outcome === "absent") return outcome;
     throw unreadable("revoke.lua answered something else");
@@ -325,6 +295,11 @@ class RedisStore implements SessionStore {
     return [session, this.#keys.record(sid), this.#keys.barrier(session)];
   }
 
+  #placesOf(sid: SessionId): Places {
+    const [session = "", record = "", barrier = "", next = ""] = this.#withNext(sid);
+    return { session, record, barrier, next };
+  }
+
   #withNext(sid: SessionId): string[] {
     return [...this.#sessionKeys(sid), this.#keys.next(sid)];
   }
@@ -335,7 +310,10 @@ class RedisStore implements SessionStore {
 
   async #loadOne(sid: SessionId): Promise<Loaded> {
     const args = [String(RECORD_MAX_FIELDS)];
-    return decodeLoad(await this.#driver.script(LOAD, this.#withNext(sid), args), sid);
+    const reply = await this.#driver.script(LOAD, this.#withNext(sid), args, (run) =>
+      loadMoving(run, this.#placesOf(sid)),
+    );
+    return decodeLoad(reply, sid);
   }
 
   /**

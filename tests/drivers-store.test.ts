@@ -1,0 +1,79 @@
+/**
+ * The store's contract on both client libraries, each on a single Redis, through Sentinel and on a
+ * Cluster, as a user who may do what docs/guide/redis.md says and nothing else.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { redisStore } from "latchkey/redis";
+import { type StoreHarness, storeConformance } from "latchkey/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { keyspace } from "./support/redis-keyspace.ts";
+import { connectResp, respOnce } from "./support/resp.ts";
+import { ROOT } from "./support/server.ts";
+import { PATIENT } from "./support/stores.ts";
+import { KINDS, type Place, TOPOLOGIES, usePlaces } from "./support/topologies.ts";
+
+const placeOf = usePlaces();
+const GUIDE = readFileSync(`${ROOT}/docs/guide/redis.md`, "utf8");
+const ACL = /^ACL SETUSER .*$/m.exec(GUIDE)?.[0].split(" ") ?? [];
+let stores = 0;
+
+beforeAll(async () => {
+  for (const topology of TOPOLOGIES) {
+    for (const primary of placeOf(topology).primaries) {
+      await primary.command(...ACL);
+      await primary.command("ACL", "LOG", "RESET");
+    }
+  }
+});
+
+afterAll(async () => {
+  for (const topology of TOPOLOGIES) {
+    for (const primary of placeOf(topology).primaries) {
+      expect(await primary.command("ACL", "LOG")).toEqual([]);
+    }
+  }
+});
+
+for (const [library, topology] of KINDS) {
+  storeConformance({ describe, test }, `${library}, ${topology}`, async () => {
+    const place = placeOf(topology);
+    // Under the patterns of the default prefix, and yet a keyspace of its own.
+    const prefix = `session:${stores++}:`;
+    const options = { url: asUser(place), prefix, library, callTimeout: PATIENT } as const;
+    const [store, other] = await Promise.all([redisStore(options), redisStore(options)]);
+    const harness: StoreHarness = {
+      ...{ store, other, elapse: keyspace(place.primaries, prefix).elapse },
+      async close() {
+        await Promise.all([store.close(), other.close()]);
+      },
+    };
+    return harness;
+  });
+}
+
+test("the guide lets the user do all that the scripts do", () => {
+  const folder = `${ROOT}/packages/latchkey/src/redis/scripts`;
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+    if (!name.endsWith(".lua")) continue;
+    const lua = readFileSync(`${folder}/${name}`, "utf8");
+    for (const [, command = ""] of lua.matchAll(/redis\.p?call\('([A-Z]+)'/g)) {
+      expect(ACL, name).toContain(`+${command.toLowerCase()}`);
+    }
+  }
+});
+
+test("the user of the guide may do nothing else", async () => {
+  const { ports } = placeOf("single");
+  const resp = await connectResp(ports[0] ?? 0);
+  expect(await resp.command("ACL", "LOG")).toEqual([]);
+  await resp.command("AUTH", "latchkey", "password");
+  for (const command of [["KEYS", "*"], ["FLUSHALL"], ["GET", "other"], ["CONFIG", "GET", "*"]]) {
+    await expect(resp.command(...command)).rejects.toThrow(/NOPERM/);
+  }
+  resp.close();
+  await respOnce(ports[0] ?? 0, "ACL", "LOG", "RESET");
+});
+
+function asUser({ url }: Place): string {
+  return url.replace("://", "://latchkey:password@");
+}
