@@ -10,6 +10,7 @@ import { keyspace } from "./support/redis-keyspace.ts";
 import type { TestRedis } from "./support/redis-server.ts";
 import { connectResp, type Resp } from "./support/resp.ts";
 import { Dice, rounds } from "./support/rounds.ts";
+import { exchange } from "./support/sessions.ts";
 import {
   FIXED,
   freshPrefix,
@@ -131,6 +132,5 @@ async function immortal(nodes: readonly Resp[], keys: readonly string[]): Promis
 }
 
 async function logIn(sessions: ReturnType<typeof createSessions>) {
-  const nobody = { headers: () => [], setCookie: () => {}, markPrivate: () => {} };
-  return (await sessions.open(nobody)).login("ada");
+  return (await sessions.open(exchange({}))).login("ada");
 }
