@@ -8,6 +8,7 @@ import { keyspace } from "./support/redis-keyspace.ts";
 import type { TestRedis } from "./support/redis-server.ts";
 import { connectResp, type Resp } from "./support/resp.ts";
 import { Dice, rounds } from "./support/rounds.ts";
+import { exchange } from "./support/sessions.ts";
 import {
   FIXED,
   freshPrefix,
@@ -219,6 +220,5 @@ async function logIn(sessions: ReturnType<typeof createSessions>) {
 }
 
 function requestWith(token?: string): HttpExchange {
-  const headers = (name: string) => (name === "x-session-id" && token ? [token] : []);
-  return { headers, setCookie: () => {}, markPrivate: () => {} };
+  return exchange(token === undefined ? {} : { "x-session-id": token });
 }

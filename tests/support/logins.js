@@ -27,16 +27,24 @@ function stepwise(real) {
   });
 }
 
-/** A request with this token, or none; `cookies` are those that its answer sets. @param {string} [token] */
+/**
+ * A request with this token, or none; `cookies` are those that its answer sets.
+ * @param {string} [token]
+ */
 function request(token) {
-  /** @type {string[]} */
-  const cookies = [];
-  const headers = (/** @type {string} */ header) =>
-    header === "x-session-id" && token !== undefined ? [token] : [];
-  const setCookie = (/** @type {string} */ line) => {
-    cookies.push(line);
+  /** @type {Map<string, readonly string[]>} */
+  const head = new Map();
+  return {
+    method: "GET",
+    scheme: /** @type {const} */ ("https"),
+    headers: (/** @type {string} */ name) =>
+      name === "x-session-id" && token !== undefined ? [token] : [],
+    responseHeader: (/** @type {string} */ name) => head.get(name.toLowerCase()) ?? [],
+    setResponseHeader: (/** @type {string} */ name, /** @type {readonly string[]} */ lines) => {
+      head.set(name.toLowerCase(), lines);
+    },
+    cookies: () => head.get("set-cookie") ?? [],
   };
-  return { cookies, headers, setCookie, markPrivate: () => {} };
 }
 
 for (let round = 0; ; round++) {
@@ -45,7 +53,7 @@ for (let round = 0; ; round++) {
   const visitor = await sessions.open(visit);
   visitor.data["cart"] = [1];
   await visitor.commit();
-  const anonymous = /=([^;]+)/.exec(visit.cookies[0] ?? "")?.[1] ?? "";
+  const anonymous = /=([^;]+)/.exec(visit.cookies()[0] ?? "")?.[1] ?? "";
   process.send?.({ user, anonymous });
   const session = await sessions.open(request(anonymous));
   await session.login(user, { keep: ["cart"], transport: "header" });

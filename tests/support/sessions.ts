@@ -29,15 +29,26 @@ export function cookieOf({
   return { cookie: (cookies.at(-1) ?? "").split(";")[0] ?? "" };
 }
 
-/** A request with these headers, and the cookies that its response sets. */
-export function exchange(headers: Readonly<Record<string, string>>) {
-  const cookies: string[] = [];
+/** A request with these headers, and the header of its response; `cookies` are the lines it sets. */
+export function exchange(
+  headers: Readonly<Record<string, string>>,
+  { method = "GET", scheme = "https" }: { method?: string; scheme?: "http" | "https" } = {},
+) {
+  const answer: Record<string, readonly string[]> = {};
   const port: HttpExchange = {
+    method,
+    scheme,
     headers: (name) => (headers[name] === undefined ? [] : [headers[name]]),
-    setCookie: (line) => {
-      cookies.push(line);
+    responseHeader: (name) => answer[name.toLowerCase()] ?? [],
+    setResponseHeader: (name, lines) => {
+      answer[name.toLowerCase()] = lines;
     },
-    markPrivate: () => {},
   };
-  return { ...port, cookies };
+  return {
+    ...port,
+    answer,
+    get cookies() {
+      return answer["set-cookie"] ?? [];
+    },
+  };
 }

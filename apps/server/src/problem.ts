@@ -91,6 +91,7 @@ function problemOf(error: unknown): Problem {
       title: "Sessions cannot be checked right now",
     });
   }
+  if (isSessionError(error) && error.code === "csrf") return forged();
   // What Express and its body parser throw carries a status (http-errors).
   switch (statusOf(error)) {
     case undefined:
@@ -110,6 +111,11 @@ function problemOf(error: unknown): Problem {
         title: "The request cannot be read",
       });
   }
+}
+
+/** A page of another origin may have made a browser send it. */
+export function forged(): Problem {
+  return new Problem({ status: 403, code: "csrf", title: "Refused: from another site" });
 }
 
 export function unsupportedType(): Problem {

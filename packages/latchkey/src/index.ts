@@ -21,6 +21,7 @@ export {
   type SessionRecord,
   USER_MAX_BYTES,
 } from "./core/record.ts";
+export { type Problem, problem, type Refusal } from "./core/refusal.ts";
 export type {
   Answer,
   CommitOutcome,
@@ -56,3 +57,5 @@ export {
   type SessionId,
   systemRandom,
 } from "./core/token.ts";
+export type { OpenOptions, Visit } from "./core/visit.ts";
+export type { SessionWarning, Warn } from "./core/warning.ts";

@@ -3,7 +3,7 @@ import { type RequestHandler, Router } from "express";
 import { isSessionError, type SessionManager } from "latchkey";
 import { expressSessions, requireSession } from "latchkey/express";
 import { checkLoginBody, type LoginBody, readJson } from "../login-body.ts";
-import { methodNotAllowed, Problem, refuse } from "../problem.ts";
+import { forged, methodNotAllowed, Problem, refuse } from "../problem.ts";
 
 export function authRoutes(sessions: SessionManager): Router {
   const router = Router();
@@ -28,6 +28,8 @@ const checkBody: RequestHandler = (req, _res, next) => {
 
 const logIn: RequestHandler = async (req, res) => {
   const { username, transport }: LoginBody = req.body;
+  // Whatever the transport: no other site logs anybody in here.
+  if (req.session.isForged) throw forged();
   // Browsers say where a request comes from; curl, Postman and other servers do not.
   const fromBrowser = req.get("sec-fetch-site") !== undefined;
   const login = await req.session.login(username, {

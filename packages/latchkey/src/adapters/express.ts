@@ -1,8 +1,18 @@
 /** Sessions for Express 5. */
 import type { Request, RequestHandler, Response } from "express";
 import type { SessionManager } from "../core/manager.ts";
+import {
+  type FreshOptions,
+  freshness,
+  type Judge,
+  type Refusal,
+  refusalOf,
+} from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
-import { nodeSessions } from "./node.ts";
+import type { OpenOptions } from "../core/visit.ts";
+import { nodeSessions, sendProblem } from "./node.ts";
+
+export type { Refusal };
 
 declare global {
   namespace Express {
@@ -14,42 +24,47 @@ declare global {
 }
 
 /** Puts `req.session` on each request that passes. Mount it where sessions are needed. */
-export function expressSessions<Data>(sessions: SessionManager<Data>): RequestHandler {
-  const open = nodeSessions(sessions);
+export function expressSessions<Data>(
+  sessions: SessionManager<Data>,
+  options: OpenOptions = {},
+): RequestHandler {
+  const open = nodeSessions(sessions, options);
   return async function openSession(req, res, next) {
-    // Express has one type for all requests; `sessions.open(nodeExchange(req, res))` is the typed way.
-    req.session = (await open(req, res)) as Session;
+    // Express has one type for all requests; `sessionOf` knows the one of this manager.
+    req.session = (await open(req, res, next)) as Session;
     next();
   };
 }
 
-/** Why a request was not let through, in the words of the problem document that says so. */
-export interface Refusal {
-  readonly status: 401 | 503;
-  readonly code: "invalid_session" | "store_unavailable";
-  readonly title: string;
+/** `req.session`, typed as `sessions` has it: Express has one type for all its requests. */
+export function sessionOf<Data>(_sessions: SessionManager<Data>, req: Request): Session<Data> {
+  if (req.session === undefined) throw new Error("mount expressSessions before this handler");
+  return req.session as Session<Data>;
 }
 
-/** Lets only logged-in requests pass; others get an RFC 9457 problem: 401, or 503 if unknown. */
-export function requireSession({
-  refuse = sendProblem,
-}: {
+export interface RequireOptions {
   /** Answers a refused request; default: a problem+json body. */
   readonly refuse?: (req: Request, res: Response, refusal: Refusal) => void;
-} = {}): RequestHandler {
-  return function checkSession(req, res, next) {
-    if (req.session === undefined) throw new Error("mount expressSessions before requireSession");
-    if (req.session.status === "unknown") {
-      const title = "Sessions cannot be checked right now";
-      refuse(req, res, { status: 503, code: "store_unavailable", title });
-    } else if (req.session.user === undefined) {
-      refuse(req, res, { status: 401, code: "invalid_session", title: "Invalid session" });
-    } else next();
-  };
 }
 
-function sendProblem(_req: Request, res: Response, { status, code, title }: Refusal): void {
-  if (status === 503) res.set("Retry-After", "1");
-  if (status === 401) res.set("WWW-Authenticate", "Session");
-  res.status(status).type("application/problem+json").json({ title, status, code, message: title });
+/** Lets only logged-in requests pass; others get an RFC 9457 problem: 401, 403, or 503 if unknown. */
+export function requireSession({ refuse }: RequireOptions = {}): RequestHandler {
+  return guard(refusalOf, refuse);
+}
+
+/** Lets only requests pass whose user logged in within `maxAge`; others get 403 `reauth_required`. */
+export function requireFresh({ maxAge, refuse }: FreshOptions & RequireOptions): RequestHandler {
+  return guard(freshness({ maxAge }), refuse);
+}
+
+function guard(
+  judge: Judge,
+  refuse: RequireOptions["refuse"] = (_req, res, refusal) => sendProblem(res, refusal),
+): RequestHandler {
+  return function checkSession(req, res, next) {
+    if (req.session === undefined) throw new Error("mount expressSessions before this handler");
+    const refusal = judge(req.session);
+    if (refusal === undefined) next();
+    else refuse(req, res, refusal);
+  };
 }

@@ -1,5 +1,11 @@
-import { describe, expect, test } from "vitest";
-import { checkCookie, clearCookieLine, cookieValues, setCookieLine } from "./cookie.ts";
+import { describe, expect, expectTypeOf, test } from "vitest";
+import {
+  type CookieOptions,
+  checkCookie,
+  clearCookieLine,
+  cookieValues,
+  setCookieLine,
+} from "./cookie.ts";
 
 describe("reading Cookie", () => {
   test.each<[string, string[], string[]]>([
@@ -49,16 +55,51 @@ describe("writing Set-Cookie", () => {
     expect(setCookieLine(settings, "T")).toBe("sid=T; Path=/; HttpOnly; SameSite=Strict");
   });
 
-  test.each([
+  test("for frames of other sites, and kept longer than the browser runs", () => {
+    const settings = checkCookie({ sameSite: "None", partitioned: true, maxAge: "30d" });
+    const attributes = "Path=/; Secure; HttpOnly; SameSite=None; Partitioned";
+    expect(setCookieLine(settings, "T")).toBe(`__Host-sid=T; Max-Age=2592000; ${attributes}`);
+    expect(clearCookieLine(settings)).toBe(`__Host-sid=; Max-Age=0; ${attributes}`);
+  });
+
+  test("a name that promises Secure goes with Secure only, by the types too", () => {
+    expectTypeOf<{ name: "__Host-sid"; secure: false }>().not.toExtend<CookieOptions>();
+    expectTypeOf<{ name: "__Secure-sid"; secure: false }>().not.toExtend<CookieOptions>();
+    expectTypeOf<{ secure: false }>().not.toExtend<CookieOptions>();
+    expectTypeOf<{
+      name: "sid";
+      secure: false;
+      sameSite: "None";
+    }>().not.toExtend<CookieOptions>();
+    expectTypeOf<{
+      name: "sid";
+      secure: false;
+      partitioned: true;
+    }>().not.toExtend<CookieOptions>();
+    expectTypeOf<{ name: "sid"; secure: false }>().toExtend<CookieOptions>();
+    expectTypeOf<{ name: "__Host-sid"; sameSite: "None" }>().toExtend<CookieOptions>();
+  });
+
+  test.each<[string, Record<string, unknown>]>([
     ["cookie.secure", { secure: false }],
     ["cookie.secure", { name: "__secure-sid", secure: false }],
     ["cookie.name", { name: "" }],
     ["cookie.name", { name: "s id" }],
     ["cookie.name", { name: "sid;Domain=x" }],
     ["cookie.name", { name: "s=id" }],
-    ["cookie.sameSite", { sameSite: "None" as "Lax" }],
+    ["cookie.sameSite", { sameSite: "lax" }],
+    ["cookie.sameSite", { name: "sid", secure: false, sameSite: "None" }],
+    ["cookie.partitioned", { name: "sid", secure: false, partitioned: true }],
+    ["cookie.partitioned", { partitioned: "yes" }],
+    ["cookie.secure", { name: "sid", secure: "no" }],
+    ["cookie.maxAge", { maxAge: "999ms" }],
+    ["cookie.maxAge", { maxAge: "401d" }],
+    ["cookie.maxAge", { maxAge: 3600 }],
+    ["cookie.domain", { domain: "a; Path=/x" }],
+    ["cookie.path", { path: "/x" }],
   ])("%s is named when it is bad: %o", (field, options) => {
-    expect(() => checkCookie(options)).toThrow(
+    // As from JavaScript: the types refuse most of these.
+    expect(() => checkCookie(options as CookieOptions)).toThrow(
       expect.objectContaining({ code: "invalid-option", field }),
     );
   });

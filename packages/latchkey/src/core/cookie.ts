@@ -1,42 +1,122 @@
 /** The session cookie: its settings, reading `Cookie`, writing `Set-Cookie` (RFC 6265bis). */
+import { type Duration, parseDuration } from "./duration.ts";
 import { invalidOption, refuseUnknown } from "./options.ts";
 
-export interface CookieOptions {
+/**
+ * Always HttpOnly, always for the whole host. A name such as `__Host-sid`, which promises that the
+ * cookie is Secure, goes with a Secure cookie only: browsers drop it otherwise.
+ */
+export type CookieOptions = SecureCookieOptions | PlainCookieOptions;
+
+interface SecureCookieOptions {
   /** Default `__Host-sid`. Browsers keep a `__Host-` cookie only if it is Secure. */
   readonly name?: string;
   /** Default true. False is for plain http on loopback only. */
-  readonly secure?: boolean;
-  /** Default "Lax": sent when a link leads here, not with a cross-site POST. */
-  readonly sameSite?: "Lax" | "Strict";
+  readonly secure?: true;
+  /**
+   * Default "Lax": sent when a link leads here, not with a cross-site POST. "None" is for pages in
+   * frames of other sites, best with `partitioned`.
+   */
+  readonly sameSite?: "Lax" | "Strict" | "None";
+  /** Default false. In a frame of another site: a cookie of its own for each site around it (CHIPS). */
+  readonly partitioned?: boolean;
+  /**
+   * How long browsers keep it, counted from the login. Default: until the browser ends. The session
+   * ends by its own timeouts, whatever a browser keeps.
+   */
+  readonly maxAge?: Duration;
 }
 
-/** Checked and complete. Always HttpOnly, always for the whole host. */
-export type CookieSettings = Required<CookieOptions>;
+interface PlainCookieOptions {
+  readonly name: PlainName;
+  readonly secure: false;
+  readonly sameSite?: "Lax" | "Strict";
+  readonly partitioned?: false;
+  readonly maxAge?: Duration;
+}
 
-const DEFAULTS = { name: "__Host-sid", secure: true, sameSite: "Lax" } as const;
+/** Begins with a letter, so it is no `__Host-` and no `__Secure-`. */
+type PlainName = `${Letter | Uppercase<Letter>}${string}`;
+type Letter =
+  | "a"
+  | "b"
+  | "c"
+  | "d"
+  | "e"
+  | "f"
+  | "g"
+  | "h"
+  | "i"
+  | "j"
+  | "k"
+  | "l"
+  | "m"
+  | "n"
+  | "o"
+  | "p"
+  | "q"
+  | "r"
+  | "s"
+  | "t"
+  | "u"
+  | "v"
+  | "w"
+  | "x"
+  | "y"
+  | "z";
+
+/** Checked and complete. */
+export interface CookieSettings {
+  readonly name: string;
+  readonly secure: boolean;
+  readonly sameSite: "Lax" | "Strict" | "None";
+  readonly partitioned: boolean;
+  /** Undefined: until the browser ends. */
+  readonly maxAgeSeconds: number | undefined;
+}
+
+const DEFAULTS = {
+  name: "__Host-sid",
+  secure: true,
+  sameSite: "Lax",
+  partitioned: false,
+  maxAge: undefined,
+} as const;
 /** A cookie's name is a token of RFC 9110 §5.6.2. */
 const COOKIE_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/;
+const SAME_SITE: readonly unknown[] = ["Lax", "Strict", "None"];
+/** 400 days, as long as a browser keeps any cookie (RFC 6265bis §5.5). */
+const MAX_AGE_LIMIT_MS = 400 * 86_400_000;
+const SECOND_MS = 1_000;
 
 export function checkCookie(options: CookieOptions = {}): CookieSettings {
   refuseUnknown(options, Object.keys(DEFAULTS), "the cookie", "cookie.");
-  const settings = {
-    name: options.name ?? DEFAULTS.name,
-    secure: options.secure ?? DEFAULTS.secure,
-    sameSite: options.sameSite ?? DEFAULTS.sameSite,
+  const name = options.name ?? DEFAULTS.name;
+  const secure = options.secure ?? DEFAULTS.secure;
+  const sameSite: CookieSettings["sameSite"] = options.sameSite ?? DEFAULTS.sameSite;
+  const partitioned = options.partitioned ?? DEFAULTS.partitioned;
+  const check = (isGood: boolean, field: string, rule: string): void => {
+    if (!isGood) throw invalidOption(`cookie.${field}`, rule);
   };
-  if (!COOKIE_NAME.test(settings.name)) {
-    throw invalidOption("cookie.name", "must be 1 to 64 characters of an HTTP token");
-  }
-  if (/^__(Host|Secure)-/i.test(settings.name) && !settings.secure) {
-    throw invalidOption(
-      "cookie.secure",
-      `must be true: browsers drop a ${settings.name} without it`,
-    );
-  }
-  if (settings.sameSite !== "Lax" && settings.sameSite !== "Strict") {
-    throw invalidOption("cookie.sameSite", 'must be "Lax" or "Strict"');
-  }
-  return settings;
+  check(COOKIE_NAME.test(name), "name", "must be 1 to 64 characters of an HTTP token");
+  check(typeof secure === "boolean", "secure", "must be true or false");
+  check(
+    secure || !/^__(Host|Secure)-/i.test(name),
+    "secure",
+    `must be true: browsers drop a ${name} without it`,
+  );
+  check(SAME_SITE.includes(sameSite), "sameSite", 'must be "Lax", "Strict" or "None"');
+  check(secure || sameSite !== "None", "sameSite", 'may be "None" only if the cookie is secure');
+  check(typeof partitioned === "boolean", "partitioned", "must be true or false");
+  check(secure || !partitioned, "partitioned", "needs a cookie that is secure");
+  return { name, secure, sameSite, partitioned, maxAgeSeconds: maxAgeOf(options.maxAge) };
+}
+
+function maxAgeOf(maxAge: Duration | undefined): number | undefined {
+  if (maxAge === undefined) return undefined;
+  const ms = parseDuration(maxAge, "cookie.maxAge");
+  if (ms >= SECOND_MS && ms <= MAX_AGE_LIMIT_MS) return Math.floor(ms / SECOND_MS);
+  throw invalidOption("cookie.maxAge", "must be from 1s to 400d");
 }
 
 /**
@@ -58,9 +138,11 @@ export function cookieValues(headers: readonly string[], name: string): readonly
   return values;
 }
 
-/** The `Set-Cookie` line that hands out `token`; without Max-Age it ends with the browser. */
+/** The `Set-Cookie` line that hands out `token`. */
 export function setCookieLine(settings: CookieSettings, token: string): string {
-  return `${settings.name}=${token}${attributes(settings)}`;
+  const { name, maxAgeSeconds } = settings;
+  const maxAge = maxAgeSeconds === undefined ? "" : `; Max-Age=${maxAgeSeconds}`;
+  return `${name}=${token}${maxAge}${attributes(settings)}`;
 }
 
 /** The line that makes a browser forget the cookie: the same attributes, or it would keep it. */
@@ -68,8 +150,15 @@ export function clearCookieLine(settings: CookieSettings): string {
   return `${settings.name}=; Max-Age=0${attributes(settings)}`;
 }
 
-function attributes({ secure, sameSite }: CookieSettings): string {
-  return `; Path=/${secure ? "; Secure" : ""}; HttpOnly; SameSite=${sameSite}`;
+/** Whether a `Set-Cookie` line is about the session cookie. */
+export function isLineOf({ name }: CookieSettings, line: string): boolean {
+  return line.startsWith(`${name}=`);
+}
+
+function attributes({ secure, sameSite, partitioned }: CookieSettings): string {
+  const isSecure = secure ? "; Secure" : "";
+  const ofItsOwn = partitioned ? "; Partitioned" : "";
+  return `; Path=/${isSecure}; HttpOnly; SameSite=${sameSite}${ofItsOwn}`;
 }
 
 /** Without the spaces and tabs at both ends. By index: a regular expression would be quadratic. */

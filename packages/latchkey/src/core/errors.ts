@@ -15,6 +15,12 @@ export type SessionErrorCode =
   | "session-limit"
   /** All sessions of the user were revoked while the credential was being checked. */
   | "stale-credential"
+  /** A page of another origin may have made a browser send this request. */
+  | "csrf"
+  /** The session was opened `readOnly`. */
+  | "read-only"
+  /** The head of the response has left: too late for a cookie. Nothing was changed. */
+  | "response-sent"
   /** Three fresh ids in a row were taken: the source of randomness is broken. */
   | "id-collision";
 
@@ -27,7 +33,7 @@ export class SessionError extends Error {
   /** The option or argument at fault, where there is one. */
   readonly field: string | undefined;
   /** The HTTP status that fits, as Express and others read it from an error. */
-  readonly status: 400 | 401 | 409 | 500 | 503;
+  readonly status: 400 | 401 | 403 | 409 | 500 | 503;
 
   constructor(
     code: SessionErrorCode,
@@ -66,8 +72,12 @@ function statusOf(code: SessionErrorCode): SessionError["status"] {
       return 409;
     case "stale-credential":
       return 401;
+    case "csrf":
+      return 403;
     case "invalid-option":
     case "id-collision":
+    case "read-only":
+    case "response-sent":
       return 500;
   }
 }

@@ -64,6 +64,8 @@ export type RefuseReason =
   | "malformed"
   /** More than one credential of the kind that decides. */
   | "duplicate"
+  /** A page of another origin may have made a browser send the cookie; the store was not asked. */
+  | "csrf"
   /** No such session: unknown, ended or expired. */
   | "missing"
   /** The session is there, and the secret is not its. */

@@ -1,9 +1,9 @@
 /** A manager on the memory store: what a token opens, and what a request comes to. */
 import { describe, expect, test } from "vitest";
+import { exchange } from "../../../../tests/support/sessions.ts";
 import { memoryStore } from "../memory/memory-store.ts";
 import { ManualClock } from "../testing/manual-clock.ts";
 import { SessionError } from "./errors.ts";
-import type { HttpExchange } from "./exchange.ts";
 import { createSessions, type SessionManager, type SessionsOptions } from "./manager.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -229,7 +229,7 @@ test("a source of randomness that repeats itself is found out, not obeyed", asyn
 test("every answer that depends on a session says so to caches", async () => {
   const seen = exchange({});
   await open().sessions.open(seen);
-  expect(seen.vary).toEqual(["Cookie", "Authorization", "X-Session-Id"]);
+  expect(seen.answer["vary"]).toEqual(["Cookie, Authorization, X-Session-Id"]);
 });
 
 describe("a bad option is named", () => {
@@ -268,20 +268,4 @@ function credentials(token: string): Record<string, string>[] {
     { authorization: `Bearer ${token}` },
     { cookie: `__Host-sid=${token}` },
   ];
-}
-
-/** A request with these headers, and what was done to its response. */
-function exchange(headers: Readonly<Record<string, string>>) {
-  const cookies: string[] = [];
-  const vary: string[] = [];
-  const port: HttpExchange = {
-    headers: (name) => (headers[name] === undefined ? [] : [headers[name]]),
-    setCookie: (line) => {
-      cookies.push(line);
-    },
-    markPrivate: (names) => {
-      vary.push(...names);
-    },
-  };
-  return { ...port, cookies, vary };
 }

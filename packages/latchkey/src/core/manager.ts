@@ -1,9 +1,11 @@
 /** ★ A request becomes a session here: `open` reads its token, asks the store, judges the answer. */
-import { CREDENTIAL_HEADERS, readCredential } from "./credential.ts";
+import { readCredential } from "./credential.ts";
+import { isForged } from "./csrf.ts";
 import { checkSize, fitted, parseFields, validate } from "./data.ts";
 import { cannotSay, SessionError } from "./errors.ts";
 import type { RefuseReason, SessionListener } from "./events.ts";
 import type { HttpExchange } from "./exchange.ts";
+import { Head } from "./head.ts";
 import { invalidOption, refuseUnknown } from "./options.ts";
 import {
   checkPolicy,
@@ -35,6 +37,8 @@ import {
   type SessionId,
   systemRandom,
 } from "./token.ts";
+import { type OpenOptions, Visit } from "./visit.ts";
+import { once, systemWarn, type Warn } from "./warning.ts";
 
 export interface SessionsOptions<Data = Record<string, unknown>> extends PolicyOptions {
   /** Where sessions are kept: `await redisStore({ url })`, or `memoryStore()` for tests. */
@@ -43,6 +47,8 @@ export interface SessionsOptions<Data = Record<string, unknown>> extends PolicyO
   readonly data?: StandardSchema<Data>;
   /** Hears what happens to sessions. What it throws is ignored: a log must not end a request. */
   readonly onEvent?: SessionListener;
+  /** Hears, once each, what would go wrong in silence. Default: a warning of the process. */
+  readonly warn?: Warn;
   /** Source of the secrets. Default: the operating system's. */
   readonly random?: RandomBytes;
 }
@@ -61,8 +67,8 @@ export type SessionInfo = Pick<
 >;
 
 const OPTION_NAMES: readonly string[] = [
-  ...["store", "data", "onEvent", "random", "layout", "idleTimeout", "absoluteTimeout"],
-  ...["maxPerUser", "atLimit", "rotationGrace", "cookie"],
+  ...["store", "data", "onEvent", "warn", "random", "layout", "idleTimeout", "absoluteTimeout"],
+  ...["maxPerUser", "atLimit", "rotationGrace", "cookie", "trustedOrigins", "csrf"],
 ];
 /** Fresh ids to draw before the source of randomness counts as broken. */
 const MINT_TRIES = 3;
@@ -82,6 +88,7 @@ export class SessionManager<Data = Record<string, unknown>> {
   readonly #schema: StandardSchema<Data> | undefined;
   readonly #random: RandomBytes;
   readonly #listener: SessionListener | undefined;
+  readonly #warn: Warn;
 
   constructor(options: SessionsOptions<Data>) {
     checkOptions(options);
@@ -90,23 +97,43 @@ export class SessionManager<Data = Record<string, unknown>> {
     this.#schema = options.data;
     this.#random = options.random ?? systemRandom;
     this.#listener = options.onEvent;
+    this.#warn = once(options.warn ?? systemWarn);
   }
 
   /** The session of a request. What the store could not say is `status: "unknown"`, no rejection. */
-  async open(exchange: HttpExchange): Promise<Session<Data>> {
-    exchange.markPrivate(CREDENTIAL_HEADERS);
-    const { cookie } = this.#policy;
-    const credential = readCredential(exchange, cookie.name);
+  async open(exchange: HttpExchange, options: OpenOptions = {}): Promise<Session<Data>> {
+    return (await this.visit(exchange, options)).session;
+  }
+
+  /** For adapters: `open`, and what is to be done when the response begins and ends. */
+  async visit(
+    exchange: HttpExchange,
+    { readOnly = false }: OpenOptions = {},
+  ): Promise<Visit<Data>> {
+    const { cookie, origins } = this.#policy;
+    const head = new Head(exchange, cookie, this.#warn);
+    const read = readCredential(exchange, cookie.name);
+    const forged =
+      (read.kind === "none" || read.transport === "cookie") && isForged(exchange, origins);
+    if (forged && read.kind !== "none") this.#refuse("csrf");
+    const credential = forged ? { kind: "none" as const } : read;
     if (credential.kind === "duplicate") this.#refuse("duplicate");
     const answer: Answer =
-      credential.kind === "token" ? await this.check(credential.token) : { status: "invalid" };
+      credential.kind === "token"
+        ? await this.#check(credential.token, readOnly)
+        : { status: "invalid" };
     const values = await this.#values(answer);
-    const context = { exchange, credential, cookie, actions: this.#actions, values };
-    return new Session({ ...context, answer });
+    const context = { head, credential, cookie, actions: this.#actions, values };
+    const session = new Session<Data>({ ...context, answer, isForged: forged, readOnly });
+    return new Visit(session, head, this.#warn);
   }
 
   /** Whose token is this? For transports that are no HTTP request; `open` asks the same way. */
-  async check(token: string): Promise<Answer> {
+  check(token: string): Promise<Answer> {
+    return this.#check(token, false);
+  }
+
+  async #check(token: string, readOnly: boolean): Promise<Answer> {
     const { layout, touchIntervalMs } = this.#policy;
     const parsed = parseToken(token, layout);
     if (parsed === undefined) return this.#refuse("malformed");
@@ -124,7 +151,7 @@ export class SessionManager<Data = Record<string, unknown>> {
       if (opening === "late")
         return this.#reused(sid, -(record.previous?.graceMs ?? 0), record.user);
       if (parseFields(record.data) === undefined) return this.#refuse("corrupt", sid);
-      if (!isTouchDue(record, touchIntervalMs)) return { status: "valid", record };
+      if (readOnly || !isTouchDue(record, touchIntervalMs)) return { status: "valid", record };
       return await this.#touched(record);
     } catch (cause) {
       return { status: "unknown", cause };
@@ -313,6 +340,9 @@ function checkOptions(options: SessionsOptions<never> | SessionsOptions<unknown>
   }
   if (options.onEvent !== undefined && typeof options.onEvent !== "function") {
     throw invalidOption("onEvent", "must be a function");
+  }
+  if (options.warn !== undefined && typeof options.warn !== "function") {
+    throw invalidOption("warn", "must be a function");
   }
   if (options.random !== undefined && typeof options.random !== "function") {
     throw invalidOption("random", "must be a function that gives bytes");

@@ -1,5 +1,6 @@
 /** The pure rules: which settings a manager runs by, and whether a record answers a token. */
 import { type CookieOptions, type CookieSettings, checkCookie } from "./cookie.ts";
+import { checkOrigins, type OriginRules } from "./csrf.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { invalidOption } from "./options.ts";
 import type { SessionRecord } from "./record.ts";
@@ -30,6 +31,13 @@ export interface PolicyOptions {
   readonly rotationGrace?: Duration | false;
   /** The session cookie. */
   readonly cookie?: CookieOptions;
+  /**
+   * Origins whose pages may send requests with the cookie, besides our own: a frontend on another
+   * host, an identity provider that posts its answer here. Default: none.
+   */
+  readonly trustedOrigins?: readonly string[];
+  /** Default true. False: something else protects from forged requests (CSRF). */
+  readonly csrf?: boolean;
 }
 
 export interface Policy {
@@ -40,6 +48,7 @@ export interface Policy {
   readonly cap: Cap | undefined;
   readonly rotationGraceMs: number;
   readonly cookie: CookieSettings;
+  readonly origins: OriginRules;
 }
 
 const DEFAULTS = {
@@ -65,14 +74,22 @@ export function checkPolicy(options: PolicyOptions): Policy {
     throw invalidOption("layout", 'must be "split" or "literal"');
   }
   const life = checkLife(options, layout);
+  const cookie = checkCookie(options.cookie);
   return {
     layout,
     life,
     touchIntervalMs: touchInterval(life),
     cap: checkCap(options),
     rotationGraceMs: checkGrace(options.rotationGrace ?? DEFAULTS.rotationGrace),
-    cookie: checkCookie(options.cookie),
+    cookie,
+    origins: { trusted: checkCsrf(options), isSecure: cookie.secure },
   };
+}
+
+function checkCsrf({ csrf = true, trustedOrigins = [] }: PolicyOptions): OriginRules["trusted"] {
+  if (typeof csrf !== "boolean") throw invalidOption("csrf", "must be true or false");
+  const trusted = checkOrigins(trustedOrigins);
+  return csrf ? trusted : undefined;
 }
 
 function checkLife(options: PolicyOptions, layout: Layout): Life {
@@ -126,6 +143,12 @@ function checkCap(options: PolicyOptions): Cap | undefined {
 export function isTouchDue(record: SessionRecord, touchIntervalMs: number): boolean {
   const now = record.expiresAt - record.remainingMs;
   return record.lastSeenAt !== undefined && now - record.lastSeenAt >= touchIntervalMs;
+}
+
+/** Whether its user logged in within `maxAgeMs`, by the store's clock. */
+export function isFresh(record: SessionRecord | undefined, maxAgeMs: number): boolean {
+  if (record?.authTime === undefined) return false;
+  return record.expiresAt - record.remainingMs - record.authTime <= maxAgeMs;
 }
 
 /** `late`: it opened the session once, and was rotated longer ago than the grace. */

@@ -1,13 +1,24 @@
 /** The handle of one request on its session: what your handler holds. */
 import { type CookieSettings, clearCookieLine, cookieValues, setCookieLine } from "./cookie.ts";
 import type { Credential } from "./credential.ts";
+import { forged } from "./csrf.ts";
 import { type Delta, SessionData, tooLarge } from "./data.ts";
-import { cannotSay } from "./errors.ts";
-import type { HttpExchange } from "./exchange.ts";
-import { invalidOption } from "./options.ts";
+import { type Duration, parseDuration } from "./duration.ts";
+import { cannotSay, SessionError } from "./errors.ts";
+import { frozen } from "./frozen.ts";
+import type { Head } from "./head.ts";
+import { isFresh } from "./policy.ts";
 import { checkUser, type Fields, type SessionRecord } from "./record.ts";
+import {
+  checkLogin,
+  checkRotate,
+  type LoginOptions,
+  type RotateOptions,
+} from "./session-options.ts";
 import type { UpdateOutcome } from "./store.ts";
 import type { SessionId } from "./token.ts";
+
+export type { LoginOptions, RotateOptions };
 
 /**
  * The three answers to "whose token is this?". `invalid` is the store's word, `unknown` means that
@@ -17,20 +28,6 @@ export type Answer =
   | { readonly status: "valid"; readonly record: SessionRecord }
   | { readonly status: "invalid" }
   | { readonly status: "unknown"; readonly cause: unknown };
-
-export interface LoginOptions {
-  /** How the token travels: as cookie (default), or in `token` for the client to send as header. */
-  readonly transport?: "cookie" | "header";
-  /**
-   * `sessions.generation(user)`, read before the credential was checked: then a `revokeUser` in the
-   * meantime, say a change of password, refuses this login with "stale-credential".
-   */
-  readonly generation?: number;
-  /** Fields of an anonymous session that the login takes over. Default: none. */
-  readonly keep?: readonly string[];
-  /** What to remember of the device, for a list of sessions; cut at `DEVICE_MAX_CHARS`. */
-  readonly device?: string;
-}
 
 export interface Login {
   readonly sid: SessionId;
@@ -63,14 +60,6 @@ export interface Relogin {
   readonly device: string | undefined;
 }
 
-export interface RotateOptions {
-  /**
-   * false: the token before is dead at once, also for requests under way. For when privilege rises.
-   * Default: it works for the `rotationGrace` of `createSessions`.
-   */
-  readonly grace?: false;
-}
-
 /** A session that has begun. */
 export interface Begun extends Held {
   /** Its data as the schema sees it, defaults filled in. */
@@ -91,13 +80,15 @@ export interface SessionActions {
 }
 
 interface SessionContext {
-  readonly exchange: HttpExchange;
+  readonly head: Head;
   readonly credential: Credential;
   readonly answer: Answer;
   /** As the schema sees it, defaults filled in. */
   readonly values: Readonly<Record<string, unknown>>;
   readonly cookie: CookieSettings;
   readonly actions: SessionActions;
+  readonly isForged: boolean;
+  readonly readOnly: boolean;
 }
 
 export class Session<Data = Record<string, unknown>> {
@@ -108,6 +99,11 @@ export class Session<Data = Record<string, unknown>> {
   #transport: "cookie" | "header";
   readonly #data: SessionData;
   #hadSession: boolean;
+  /** `data` was handed out: until then nobody can have changed it. */
+  #isDataOut = false;
+  /** What a commit came to is the caller's business now: it is not tried again behind their back. */
+  #isTold = false;
+  #pendingCount = 0;
   /** Settles when what was asked of this handle so far is done. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -127,6 +123,31 @@ export class Session<Data = Record<string, unknown>> {
     return this.#answer.status;
   }
 
+  /**
+   * Whether a page of another origin may have made a browser send this request: then its cookie did
+   * not count, and nothing may give it another. Answer 403; `requireSession` does.
+   */
+  get isForged(): boolean {
+    return this.#context.isForged;
+  }
+
+  /** Whether all that was changed is written, and nothing that was begun is still under way. */
+  get isSettled(): boolean {
+    if (this.#pendingCount > 0) return false;
+    if (!this.#isDataOut || this.#isTold || this.#context.readOnly) return true;
+    try {
+      return this.#data.delta() === undefined;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Whether the user logged in within `maxAge`. False where the layout keeps no such instant. */
+  isFresh(maxAge: Duration): boolean {
+    const record = this.#record();
+    return isFresh(record, parseDuration(maxAge, "maxAge"));
+  }
+
   /** Who is logged in; undefined if nobody. Throws "store-unavailable" while that is unknown. */
   get user(): string | undefined {
     return this.#record()?.user;
@@ -143,7 +164,9 @@ export class Session<Data = Record<string, unknown>> {
    */
   get data(): Data {
     this.#record();
-    return this.#data.view as Data;
+    this.#isDataOut = true;
+    const { view } = this.#data;
+    return (this.#context.readOnly ? frozen({ ...view }) : view) as Data;
   }
 
   /** Epoch ms by the store's clock. Undefined where the layout keeps none, or without session. */
@@ -183,6 +206,7 @@ export class Session<Data = Record<string, unknown>> {
     checkLogin(options);
     const { transport = "cookie", generation, keep = [], device } = options;
     checkUser(user);
+    this.#checkWritable(transport === "cookie");
     const held = await this.#held();
     if (held.length === 1 && held[0]?.user === user) {
       const renewed = await this.#renew({ grace: false, login: { generation, device } });
@@ -211,6 +235,7 @@ export class Session<Data = Record<string, unknown>> {
   rotate(options: RotateOptions = {}): Promise<Login | undefined> {
     return this.#inTurn(async () => {
       checkRotate(options);
+      this.#checkWritable(this.#transport === "cookie");
       const renewed = await this.#renew(options);
       return renewed && this.#adopt(renewed, this.#transport);
     });
@@ -238,10 +263,13 @@ export class Session<Data = Record<string, unknown>> {
 
   /** One after the other: two commits or logins at once would begin two sessions. */
   #inTurn<T>(step: () => Promise<T>): Promise<T> {
+    this.#pendingCount++;
     const run = this.#turn.then(step);
-    const settled = (): void => {};
+    const settled = (): void => {
+      this.#pendingCount--;
+    };
     this.#turn = run.then(settled, settled);
-    return run;
+    return this.#turn.then(() => run);
   }
 
   /**
@@ -254,10 +282,12 @@ export class Session<Data = Record<string, unknown>> {
   }
 
   async #logout(): Promise<void> {
-    const { exchange, cookie, actions } = this.#context;
-    if (cookieValues(exchange.headers("cookie"), cookie.name).length > 0) {
-      exchange.setCookie(clearCookieLine(cookie));
-    }
+    const { head, cookie, actions } = this.#context;
+    this.#checkWritable(false);
+    if (this.isForged) throw forged();
+    const cookies = cookieValues(head.exchange.headers("cookie"), cookie.name);
+    // Too late for the head, the session ends all the same: then the cookie opens nothing.
+    if (cookies.length > 0 && head.isOpen) head.setCookie(clearCookieLine(cookie));
     for (const record of await this.#held()) await actions.end(record, "logout");
     this.#answer = { status: "invalid" };
     this.#data.reset({});
@@ -272,6 +302,13 @@ export class Session<Data = Record<string, unknown>> {
   }
 
   async #write(ifUnchanged: boolean): Promise<CommitOutcome> {
+    this.#isTold = true;
+    const outcome = await this.#writeChanges(ifUnchanged);
+    this.#isTold = outcome === "gone" || outcome === "conflict";
+    return outcome;
+  }
+
+  async #writeChanges(ifUnchanged: boolean): Promise<CommitOutcome> {
     const record = this.#record();
     const delta = this.#data.delta();
     if (delta === undefined) return "unchanged";
@@ -279,6 +316,7 @@ export class Session<Data = Record<string, unknown>> {
     if (record === undefined) {
       // A session that ended during this request must not go on as an anonymous one.
       if (this.#hadSession) return "gone";
+      this.#checkWritable(true);
       const begun = await this.#context.actions.begin({ user: undefined, data: delta.set });
       this.#adopt(begun, "cookie");
       this.#data.settle(delta);
@@ -305,39 +343,23 @@ export class Session<Data = Record<string, unknown>> {
     this.#transport = transport;
     this.#hadSession = true;
     if (transport === "cookie") {
-      this.#context.exchange.setCookie(setCookieLine(this.#context.cookie, token));
+      this.#context.head.setCookie(setCookieLine(this.#context.cookie, token));
     }
     return { sid: record.sid, token, expiresAt: record.expiresAt };
+  }
+
+  /** Before anything is changed. @param setsCookie the change comes with a cookie */
+  #checkWritable(setsCookie: boolean): void {
+    const { readOnly, head } = this.#context;
+    if (readOnly) throw new SessionError("read-only", "this session was opened readOnly");
+    if (setsCookie && this.isForged) throw forged();
+    if (setsCookie) head.checkOpen();
   }
 
   #record(): SessionRecord | undefined {
     if (this.#answer.status === "unknown") throw cannotSay(this.#answer.cause);
     return this.#answer.status === "valid" ? this.#answer.record : undefined;
   }
-}
-
-/** Before anything ends: a forgotten `await` must not switch a check off, or cost a session. */
-function checkLogin({ transport, generation, keep, device }: LoginOptions): void {
-  const check = (isGood: boolean, field: string, rule: string): void => {
-    if (!isGood) throw invalidOption(field, `must be ${rule}`);
-  };
-  check(
-    transport === undefined || transport === "cookie" || transport === "header",
-    "transport",
-    '"cookie" or "header"',
-  );
-  check(
-    generation === undefined || (Number.isSafeInteger(generation) && generation >= 0),
-    "generation",
-    "what sessions.generation(user) resolved to (is an await missing?)",
-  );
-  check(keep === undefined || Array.isArray(keep), "keep", "a list of names");
-  check(device === undefined || typeof device === "string", "device", "a string");
-}
-
-function checkRotate({ grace }: RotateOptions): void {
-  if (grace === undefined || grace === false) return;
-  throw invalidOption("grace", "must be false, or left out");
 }
 
 function pair(name: string, text: string | undefined): [string, string][] {
