@@ -4,19 +4,18 @@
  * with a fault, which must be found out.
  */
 import fc from "fast-check";
-import type { SessionId, SessionStore } from "latchkey";
+import type { SessionStore } from "latchkey";
 import type { NodeRedisClient } from "latchkey/redis";
 import { createClient, createCluster } from "redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bareHashStore, wholeSessionStore } from "../support/naive-stores.ts";
 import { Dice, rounds } from "../support/rounds.ts";
-import { FIXED, freshPrefix, newSession, useServers } from "../support/stores.ts";
+import { freshPrefix, useServers } from "../support/stores.ts";
 import { checkAll, Story } from "./answers.ts";
 import { onKeys, onMemory, onRedis, type System } from "./system.ts";
 import { stories } from "./verbs.ts";
 
 const COMMANDS_MAX = 60;
-const GRACE_MS = 120_000;
 const LONG_TEST_MS = 15 * 60_000;
 
 type Client = NodeRedisClient & { destroy(): void };
@@ -52,53 +51,6 @@ describe("every answer, and all that is left, is what the contract says", () => 
     },
     LONG_TEST_MS,
   );
-});
-
-// What no store keeps yet; the stories step around it. Fails once it is kept: then so must they.
-test.fails.each([true, false])(
-  "a dead session is not rotated, by an id in its grace either (in memory: %s)",
-  async (isMemory) => {
-    const { servers: both } = isMemory ? onMemory() : await onRedis(single, [servers().resp]);
-    const [store] = both;
-    const user = "ada";
-    const first = store.mintId(user);
-    await store.create(newSession(first, { user }));
-    const rotation = (sid: SessionId) => ({
-      ...{ sid, user, secretHash: undefined, graceMs: GRACE_MS, login: undefined },
-      next: { sid: store.mintId(user, sid), secretHash: undefined, seed: undefined },
-    });
-    await store.rotate(rotation(first));
-    await store.revoke(first);
-    expect(await store.rotate(rotation(first))).toEqual({ outcome: "gone" });
-  },
-);
-
-test.fails("a login over a session of which Redis keeps no record keeps its device", async () => {
-  const { servers: both } = await onRedis(single, [servers().resp]);
-  const [store] = both;
-  const user = "ada";
-  const sid = store.mintId(user);
-  await store.create(newSession(sid, { user }));
-  const next = { sid: store.mintId(user, sid), secretHash: undefined, seed: undefined };
-  const login = { life: FIXED, generation: undefined, device: "phone" };
-  await store.rotate({ sid, user, secretHash: undefined, next, graceMs: 0, login });
-  expect(await store.load(next.sid)).toMatchObject({ record: { device: "phone" } });
-});
-
-test.fails("an idle timeout that begins with a login over such a session is moved by use", async () => {
-  const system = await onRedis(single, [servers().resp]);
-  const [store] = system.servers;
-  const user = "ada";
-  const sid = store.mintId(user);
-  await store.create(newSession(sid, { user }));
-  const next = { sid: store.mintId(user, sid), secretHash: undefined, seed: undefined };
-  const life = { idleTimeoutMs: 10 * 60_000, absoluteTimeoutMs: 60 * 60_000 };
-  const login = { life, generation: undefined, device: undefined };
-  await store.rotate({ sid, user, secretHash: undefined, next, graceMs: 0, login });
-  await system.elapse(5 * 60_000, []);
-  await store.touch({ sid: next.sid, user }, life, 0);
-  await system.elapse(6 * 60_000, []);
-  expect(await store.load(next.sid)).toMatchObject({ outcome: "found" });
 });
 
 describe("a store that is written the usual way is found out", () => {

@@ -194,7 +194,7 @@ const rotate = verb(
 
 /**
  * A promise that no store keeps yet: an id in its grace is answered with what it became, although that
- * is dead. See "a dead session is not rotated" in store-model.test.ts.
+ * is dead. See not-yet-kept.test.ts.
  */
 function isRepeatOfDead(
   story: Story,
@@ -237,7 +237,7 @@ function rotationOf(
   const others = story.livesOf(user, now).filter((other) => other !== session);
   const taken = args.isTaken ? others[0]?.sid : undefined;
   const fresh = (): SessionId => taken ?? system.servers[args.server].mintId(user, sid);
-  // See the tests of what a session without record loses at a login.
+  // What a session without record loses at a login: see not-yet-kept.test.ts.
   const isPlain = session?.isPlain === true;
   return {
     ...{ sid, user, secretHash, graceMs },
