@@ -79,10 +79,30 @@ async function renewed(store: SessionStore, wish: Partial<Reauthentication>): Pr
 test.fails("what a revoke-all has ended is absent, not ended once more", async () => {
   const { store } = await onOneRedis();
   const sid = await login(store, user, HOUR, HASH);
+  // A script that Redis has yet to learn takes two turns.
+  await store.revokeUser("nobody", FIXED);
+  await store.revoke(store.mintId(user), user);
+  await store.load(sid);
   const ending = store.revokeUser(user, FIXED);
   // One connection: these come right behind the script that ends them all.
   const [loaded, revoked] = await Promise.all([store.load(sid), store.revoke(sid, user)]);
   expect([loaded.outcome, revoked, await ending]).toEqual(["missing", "absent", 1]);
+});
+
+// The barrier lasts as long as the longest life that a revoke-all has named; a login names none. A
+// server with another absolute timeout, or the same one before it was made shorter, is enough.
+test.fails.each([
+  ["that no list knows any more", (prefix: string) => ["DEL", `{${prefix}user:${user}}:sessions`]],
+  ["that was made by hand", (prefix: string, sid: string) => ["DEL", `{${prefix}${sid}}:record`]],
+])("a revoke-all ends a session with a longer life for good, also one %s", async (_n, lose) => {
+  const { store, space, prefix } = await onOneRedis();
+  const sid = await login(store, user, 3 * HOUR, HASH);
+  await servers().resp.command(...lose(prefix, sid));
+  await servers().resp.command("DEL", `{${prefix}user:${user}}:sessions`);
+  await store.revokeUser(user, FIXED);
+  expect(await store.load(sid)).toEqual({ outcome: "missing" });
+  await space.elapse(HOUR);
+  expect(await store.load(sid)).toEqual({ outcome: "missing" });
 });
 
 // "Undefined: use prolongs nothing", says the port. No manager asks so: it then touches never.
