@@ -26,8 +26,10 @@ const LIVES = {
   brief: { idleTimeoutMs: undefined, absoluteTimeoutMs: 10 * MINUTE },
   fixed: { idleTimeoutMs: undefined, absoluteTimeoutMs: HOUR },
   sliding: { idleTimeoutMs: 30 * MINUTE, absoluteTimeoutMs: 2 * HOUR },
+  // Longer than a rotated id is remembered.
+  long: { idleTimeoutMs: undefined, absoluteTimeoutMs: 4 * HOUR },
 } as const satisfies Record<string, Life>;
-const LONGEST = LIVES.sliding;
+const LONGEST = LIVES.long;
 
 type Run<Args> = (story: Story, system: System, args: Args) => Promise<void>;
 type Command = fc.AsyncCommand<Story, System>;
@@ -69,7 +71,7 @@ const pick = fc.record({
   of: fc.constantFrom("now", "now", "now", "ever", "ever", "unknown"),
 });
 type Pick = typeof pick extends fc.Arbitrary<infer T> ? T : never;
-const life = fc.constantFrom(...(["brief", "fixed", "sliding", "sliding"] as const));
+const life = fc.constantFrom(...(["brief", "fixed", "sliding", "sliding", "long"] as const));
 const device = fc.constantFrom("x", "y", undefined);
 const NAMES = ["a", "b", "__proto__"];
 const texts = fc.constantFrom("1", "2", '"é🔑"', `"${"x".repeat(20_000)}"`);
