@@ -101,7 +101,7 @@ test.each([
   const prefix = freshPrefix();
   const links = await Promise.all(Array.from({ length: CLIENTS }, () => connectResp(redis.port)));
   const stores = links.map((link) => make(link, prefix));
-  const total = rounds(500);
+  const total = rounds(200);
   let [wrong, raced] = [0, 0];
   for (let histories = 0; histories < total; histories++) {
     const shared: Shared = { sid: memoryStore().mintId(), user: "ada", secretHash: null };
