@@ -140,7 +140,7 @@ describe.each([
             await store.create({ ...blank(sid, user, dice.below(2) === 0), generation });
             if (generation === 0) early.push(sid);
           });
-          await race([...logins, () => dice.pick(stores).revokeUser(user, LIFE)]);
+          await race([...logins, () => dice.pick(stores).revokeUser(user)]);
           for (const sid of early) {
             if ((await dice.pick(stores).load(sid)).outcome !== "missing") survivors++;
           }
@@ -240,11 +240,12 @@ async function begin(store: SessionStore, user: string, isSplit: boolean): Promi
 function rotation(store: SessionStore, { sid, user }: Touched, isSplit: boolean): Rotation {
   const isLogin = dice.below(3) === 0;
   const hash = isSplit ? NEW_HASH : undefined;
-  const id = isSplit && !isLogin ? sid : store.mintId(user, sid);
+  const graceMs = isLogin ? 0 : dice.pick([0, 60_000]);
+  const id = isSplit && graceMs > 0 ? sid : store.mintId(user, sid);
   return {
     ...{ sid, user, secretHash: isSplit ? HASH : undefined },
     next: { sid: id, secretHash: hash, seed: undefined },
-    graceMs: isLogin ? 0 : dice.pick([0, 60_000]),
+    graceMs,
     login: isLogin ? { life: LIFE, generation: undefined, device: undefined } : undefined,
   };
 }

@@ -7,7 +7,7 @@ import { redisStore } from "latchkey/redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startCluster, type TestCluster } from "../support/redis-cluster.ts";
 import { connectResp, type Resp } from "../support/resp.ts";
-import { FIXED, HASH, HOUR, login, newSession, PATIENT } from "../support/stores.ts";
+import { HASH, HOUR, login, newSession, PATIENT } from "../support/stores.ts";
 import { LIBRARIES } from "../support/topologies.ts";
 
 let cluster: TestCluster;
@@ -74,7 +74,7 @@ describe.each(LIBRARIES)("%s", (library) => {
     const isThere = (await store.load(another)).outcome === "found";
     expect(isThere).toBe(created === "created");
     expect((await store.list(user)).records.map(({ sid }) => sid)).not.toContain(doomed);
-    await store.revokeUser(user, FIXED);
+    await store.revokeUser(user);
     expect(await store.load(split)).toEqual({ outcome: "missing" });
     console.log(`${library}, ${moved} moved: update ${JSON.stringify(update)}, login ${created}`);
     await Promise.all([store.close(), quick.close()]);
@@ -89,7 +89,7 @@ describe.each(LIBRARIES)("%s", (library) => {
     const from = await ownerOf(slot);
     const kept = await node(from).command("DUMP", `session:${sid}`);
     expect(kept).not.toBeNull();
-    await store.revokeUser(user, FIXED);
+    await store.revokeUser(user);
     await node(from).command("SET", `session:${sid}`, user, "EX", "60");
     await node(from).command("HSET", `{session:${sid}}:record`, "s", HASH, "g", "1");
     const slotOf = await open(slot, "some");

@@ -31,12 +31,13 @@ export interface Presented {
 
 /** An id that a session had, and how long it goes on to mean it. */
 interface Former extends Presented {
+  /** No instant at all if there was no grace. */
   readonly graceEndsAt: number;
+  readonly endedAt: number;
 }
 
 interface Previous {
   readonly secretHash: string | undefined;
-  readonly seed: string | undefined;
   readonly graceEndsAt: number;
 }
 
@@ -50,6 +51,8 @@ export interface ModelSession {
   sid: SessionId;
   secretHash: string | undefined;
   previous: Previous | undefined;
+  /** While the grace of the last rotation runs. */
+  young: { readonly seed: string | undefined; readonly until: number } | undefined;
   version: number;
   device: string | undefined;
   authTime: number;
@@ -69,8 +72,8 @@ export class Model {
   readonly byId = new Map<SessionId, ModelSession>();
   /** Everything that ever was presented or may be. */
   readonly presented: Presented[] = [];
-  /** How often all sessions of a user were revoked, and when last. */
-  readonly #revoked = new Map<string, { readonly times: number; readonly at: number }>();
+  /** How often all sessions of a user were revoked. */
+  readonly #revoked = new Map<string, number>();
   #now = 0;
 
   /** The latest instant that is known to be over. Time does not run backwards. */
@@ -84,13 +87,7 @@ export class Model {
   }
 
   revocations(user: string): number {
-    return this.#revoked.get(user)?.times ?? 0;
-  }
-
-  /** A generation may be forgotten once no session from before it can live. */
-  mayHaveForgotten(user: string, longestMs: number, now: number): boolean {
-    const last = this.#revoked.get(user);
-    return last !== undefined && now - last.at >= longestMs;
+    return this.#revoked.get(user) ?? 0;
   }
 
   /** The instants at which some answer changes by itself. */
@@ -99,10 +96,7 @@ export class Model {
       session.expiresAt,
       session.lastSeenAt + TOUCH_INTERVAL_MS,
       ...(session.previous ? [session.previous.graceEndsAt] : []),
-      ...session.former.flatMap(({ graceEndsAt }) => [
-        graceEndsAt,
-        graceEndsAt + ROTATED_MEMORY_MS,
-      ]),
+      ...session.former.flatMap(({ endedAt }) => [endedAt, endedAt + ROTATED_MEMORY_MS]),
     ]);
   }
 
@@ -116,9 +110,10 @@ export class Model {
   reached(sid: SessionId, now: number, through: "grace" | "memory"): ModelSession | undefined {
     const session = this.byId.get(sid);
     if (session === undefined || !isLive(session, now)) return undefined;
-    const extra = through === "memory" ? ROTATED_MEMORY_MS : 0;
     const way = session.former.slice(positionOf(session, sid));
-    return way.every(({ graceEndsAt }) => graceEndsAt + extra > now) ? session : undefined;
+    const isThere = ({ graceEndsAt, endedAt }: Former): boolean =>
+      through === "memory" ? endedAt + ROTATED_MEMORY_MS > now : graceEndsAt > now;
+    return way.every(isThere) ? session : undefined;
   }
 
   load(sid: SessionId, now: number): LoadOutcome {
@@ -129,9 +124,9 @@ export class Model {
         ? { outcome: "found", record: shown(session, now) }
         : { outcome: "missing" };
     }
-    const { secretHash, graceEndsAt } = was;
-    if (graceEndsAt + ROTATED_MEMORY_MS <= now) return { outcome: "missing" };
-    if (graceEndsAt <= now) return { outcome: "rotated", secretHash, lateMs: now - graceEndsAt };
+    const { secretHash, graceEndsAt, endedAt } = was;
+    if (endedAt + ROTATED_MEMORY_MS <= now) return { outcome: "missing" };
+    if (graceEndsAt <= now) return { outcome: "rotated", secretHash, lateMs: now - endedAt };
     const became = this.reached(sid, now, "grace");
     if (became === undefined) return { outcome: "missing" };
     const previous = { secretHash, graceMs: graceEndsAt - now };
@@ -151,7 +146,7 @@ export class Model {
   begin({ sid, user, secretHash, life, device, data }: NewSession, now: number): SessionRecord {
     const session: ModelSession = {
       ...{ sid, user, secretHash, device, data: new Map(data), version: 0 },
-      ...{ former: [], previous: undefined, isRevoked: false, isTold: false },
+      ...{ former: [], previous: undefined, young: undefined, isRevoked: false, isTold: false },
       ...{ createdAt: now, ...beginning(life, now) },
       isPlain:
         secretHash === undefined &&
@@ -177,7 +172,7 @@ export class Model {
         .map(([name, text]) => name + text)
         .sort()
         .join();
-    if (isSame) return { outcome: "updated", version };
+    if (isSame) return { outcome: "unchanged", version };
     const bytes = Buffer.byteLength(texts.join(""));
     if (data.size > DATA_MAX_FIELDS || bytes > DATA_MAX_BYTES) return { outcome: "too-large" };
     session.data.clear();
@@ -189,8 +184,8 @@ export class Model {
   touch(sid: SessionId, life: Life, intervalMs: number, now: number): TouchOutcome {
     const session = this.reached(sid, now, "grace");
     if (session === undefined) return { outcome: "gone" };
-    if (now - session.lastSeenAt >= intervalMs) {
-      const { idleTimeoutMs = 0 } = life;
+    const { idleTimeoutMs } = life;
+    if (idleTimeoutMs !== undefined && now - session.lastSeenAt >= intervalMs) {
       const moved = Math.min(now + idleTimeoutMs, session.absoluteExpiresAt);
       session.lastSeenAt = now;
       session.expiresAt = Math.max(session.expiresAt, moved);
@@ -203,31 +198,30 @@ export class Model {
     const { secretHash, next, graceMs, login } = rotation;
     const session = this.reached(rotation.sid, now, "grace");
     if (session === undefined) return { outcome: "gone" };
-    const at = positionOf(session, rotation.sid);
-    const was = session.former[at];
-    if (was !== undefined) {
-      if (was.secretHash !== secretHash) return { outcome: "gone" };
-      const sid = session.former[at + 1]?.sid ?? session.sid;
-      if (graceMs > 0) return { outcome: "repeated", sid, seed: undefined };
-      return this.rotate({ ...rotation, sid }, isStale, now);
-    }
-    const { previous } = session;
+    const was = session.former[positionOf(session, rotation.sid)];
+    const { previous, young } = session;
     const inGrace = previous !== undefined && previous.graceEndsAt > now;
-    const isNewest = session.secretHash === secretHash;
-    const opens = isNewest || (inGrace && previous.secretHash === secretHash);
-    if (!opens) return { outcome: "gone" };
-    if (graceMs > 0 && !isNewest) {
-      return { outcome: "repeated", sid: session.sid, seed: previous?.seed };
+    const isNewest = was === undefined && session.secretHash === secretHash;
+    const isBefore = was
+      ? was.secretHash === secretHash
+      : inGrace && previous.secretHash === secretHash;
+    if (!isNewest && !isBefore) return { outcome: "gone" };
+    const isYoung = young !== undefined && young.until > now;
+    if (graceMs > 0 && isBefore && isYoung) {
+      return { outcome: "repeated", sid: session.sid, seed: young.seed };
     }
+    if (graceMs > 0 && (isBefore || isYoung)) return { outcome: "kept" };
     const isMove = next.sid !== session.sid;
-    if (graceMs > 0 && inGrace && !isMove) return { outcome: "kept" };
     const taken = this.byId.get(next.sid);
     if (isMove && taken?.sid === next.sid && isLive(taken, now)) return { outcome: "exists" };
     if (isStale) return { outcome: "stale" };
 
-    const old = { secretHash, graceEndsAt: now + graceMs };
-    if (isMove) session.former.push({ ...old, sid: session.sid });
-    session.previous = isMove ? undefined : { ...old, seed: next.seed };
+    const endedAt = now + graceMs;
+    const graceEndsAt = graceMs > 0 ? endedAt : Number.NEGATIVE_INFINITY;
+    const old = { secretHash: session.secretHash, graceEndsAt };
+    if (isMove) session.former.push({ ...old, endedAt, sid: session.sid });
+    session.previous = isMove ? undefined : old;
+    session.young = graceMs > 0 ? { until: endedAt, seed: next.seed } : undefined;
     session.sid = next.sid;
     session.secretHash = next.secretHash;
     this.byId.set(next.sid, session);
@@ -248,7 +242,7 @@ export class Model {
   }
 
   revokeUser(user: string, except: SessionId | undefined, now: number): number {
-    this.#revoked.set(user, { times: this.revocations(user) + 1, at: now });
+    this.#revoked.set(user, this.revocations(user) + 1);
     const kept = except && this.reached(except, now, "memory");
     const ended = this.livesOf(user, now).filter((session) => session !== kept);
     for (const session of ended) session.isRevoked = true;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import {
   createSessions,
+  type HttpExchange,
   type Layout,
   type Session,
   type SessionId,
@@ -49,10 +50,11 @@ export function stage(step: Step, layout: Layout, make: Make): Stage {
   const backstage = createSessions({ ...options, store: stores.backstage });
   const tokens: string[] = [];
   const handedOut: Promise<string>[] = [];
-  const exchange = (token: string) => ({
+  const exchange = (token: string): HttpExchange => ({
+    ...{ method: "GET", scheme: "https", responseHeader: () => [] },
     headers: (name: string) => (name === "cookie" && token !== "" ? [`__Host-sid=${token}`] : []),
-    markPrivate: () => {},
-    setCookie: (line: string) => {
+    setResponseHeader: (name, [line = ""]) => {
+      if (name !== "Set-Cookie") return;
       const [, fresh = ""] = /^[^=]+=([^;]*)/.exec(line) ?? [];
       if (fresh === "") return;
       tokens.push(fresh);
@@ -97,8 +99,7 @@ export const atomic: Make = (step, clock) => {
       touch: (touched, life, ms) => at("touch", () => store.touch(touched, life, ms)),
       rotate: (rotation) => at("rotate", () => store.rotate(rotation)),
       revoke: (sid, owner) => at("revoke", () => store.revoke(sid, owner)),
-      revokeUser: (user, life, except) =>
-        at("revokeUser", () => store.revokeUser(user, life, except)),
+      revokeUser: (user, except) => at("revokeUser", () => store.revokeUser(user, except)),
       generation: (user) => at("generation", () => store.generation(user)),
       list: (user) => at("list", () => store.list(user)),
       close: () => store.close(),
@@ -177,7 +178,7 @@ function naive(kept: Map<SessionId, SessionRecord>, step: Step, clock: ManualClo
       await step("revoke");
       return kept.delete(sid) ? "revoked" : "absent";
     },
-    revokeUser: async (user, _life, except) => {
+    revokeUser: async (user, except) => {
       await step("revokeUser");
       const ended = of(user).filter(({ sid }) => sid !== except);
       for (const { sid } of ended) kept.delete(sid);
@@ -211,7 +212,7 @@ function noted(store: SessionStore, done: string[]): SessionStore {
     touch: (touched, life, ms) => note("touch", store.touch(touched, life, ms)),
     rotate: (rotation) => note("rotate", store.rotate(rotation)),
     revoke: (sid, owner) => note("revoke", store.revoke(sid, owner)),
-    revokeUser: (user, life, except) => note("revokeUser", store.revokeUser(user, life, except)),
+    revokeUser: (user, except) => note("revokeUser", store.revokeUser(user, except)),
     generation: (user) => note("generation", store.generation(user)),
     list: (user) => note("list", store.list(user)),
     close: () => store.close(),

@@ -116,7 +116,7 @@ const FAULTS: Record<string, (store: SessionStore) => Partial<SessionStore>> = {
     },
   }),
   "a revoke-all without exception": (store) => ({
-    revokeUser: (user, life) => store.revokeUser(user, life),
+    revokeUser: (user) => store.revokeUser(user),
   }),
   "a list that leaves one out": (store) => ({
     list: async (user) => {
@@ -159,7 +159,7 @@ function methodsOf(store: SessionStore): SessionStore {
     touch: (touched, life, intervalMs) => store.touch(touched, life, intervalMs),
     rotate: (rotation) => store.rotate(rotation),
     revoke: (sid, owner) => store.revoke(sid, owner),
-    revokeUser: (user, life, except) => store.revokeUser(user, life, except),
+    revokeUser: (user, except) => store.revokeUser(user, except),
     generation: (user) => store.generation(user),
     list: (user) => store.list(user),
     close: () => store.close(),

@@ -29,7 +29,6 @@ const LIVES = {
   // Longer than a rotated id is remembered.
   long: { idleTimeoutMs: undefined, absoluteTimeoutMs: 4 * HOUR },
 } as const satisfies Record<string, Life>;
-const LONGEST = LIVES.long;
 
 type Run<Args> = (story: Story, system: System, args: Args) => Promise<void>;
 type Command = fc.AsyncCommand<Story, System>;
@@ -104,7 +103,7 @@ const create = verb(
     };
     if (bytesOf(wanted.data) > 32_768) return;
     const created = await store.create(wanted);
-    const isStale = expectsStale(story, args.user, wanted.generation, now, created.outcome);
+    const isStale = expectsStale(story, args.user, wanted.generation);
     const refusal = story.refusal(wanted, isStale, passed(story, system));
     if (created.outcome !== "created") return assert.equal(created.outcome, refusal);
     assert.equal(refusal, undefined);
@@ -178,10 +177,9 @@ const rotate = verb(
     const rotation = rotationOf(story, system, presented, session, args, before);
     const answer = await store.rotate(rotation);
     const { generation } = rotation.login ?? {};
-    const isStale = expectsStale(story, session?.user, generation, before, answer.outcome);
+    const isStale = expectsStale(story, session?.user, generation);
     if (answer.outcome !== "rotated") {
       const expected = story.rotate(rotation, isStale, before);
-      if (answer.outcome === "repeated" && isRepeatOfDead(story, rotation, before)) return;
       return assert.deepEqual(answer, expected);
     }
     const now = instantOf(story, system, answer, before);
@@ -193,20 +191,6 @@ const rotate = verb(
     );
   },
 );
-
-/**
- * A promise that no store keeps yet: an id in its grace is answered with what it became, although that
- * is dead. See not-yet-kept.test.ts.
- */
-function isRepeatOfDead(
-  story: Story,
-  { sid, secretHash, graceMs }: Rotation,
-  now: number,
-): boolean {
-  const was = story.byId.get(sid)?.former.find((former) => former.sid === sid);
-  const runs = was !== undefined && was.graceEndsAt > now && was.secretHash === secretHash;
-  return runs && graceMs > 0 && story.reached(sid, now, "grace") === undefined;
-}
 
 function holderOf(story: Story, presented: Presented, holder: string): Presented {
   const { sid } = presented;
@@ -234,13 +218,11 @@ function rotationOf(
 ): Rotation {
   const { user } = session ?? {};
   const isLogin = args.kind === "login";
-  const isMove = secretHash === undefined || isLogin;
   const graceMs = args.kind === "grace" ? GRACE_MS : 0;
+  const isMove = secretHash === undefined || graceMs === 0;
   const others = story.livesOf(user, now).filter((other) => other !== session);
   const taken = args.isTaken ? others[0]?.sid : undefined;
   const fresh = (): SessionId => taken ?? system.servers[args.server].mintId(user, sid);
-  // What a session without record loses at a login: see not-yet-kept.test.ts.
-  const isPlain = session?.isPlain === true;
   return {
     ...{ sid, user, secretHash, graceMs },
     next: {
@@ -250,8 +232,8 @@ function rotationOf(
     },
     login: isLogin
       ? {
-          life: isPlain ? LIVES.fixed : LIVES[args.life],
-          device: isPlain ? undefined : args.device,
+          life: LIVES[args.life],
+          device: args.device,
           generation: args.remembers ? generationFor(story, system, user) : undefined,
         }
       : undefined,
@@ -275,7 +257,7 @@ const revokeUser = verb(
   fc.record({ server, user: fc.constantFrom(...USERS), pick, hasExcept: fc.boolean() }),
   async (story, system, args) => {
     const except = args.hasExcept ? presentedBy(story, system, args.pick).sid : undefined;
-    const count = await system.servers[args.server].revokeUser(args.user, LONGEST, except);
+    const count = await system.servers[args.server].revokeUser(args.user, except);
     assert.equal(count, story.revokeUser(args.user, except, passed(story, system)));
   },
 );
@@ -288,14 +270,11 @@ const generation = verb(
     const value = answer === 0 ? 0 : answer + system.shiftMs();
     const times = story.revocations(user);
     const known = story.generations.get(user);
-    const isForgotten = story.mayHaveForgotten(user, LONGEST.absoluteTimeoutMs, system.now());
-    if (value !== 0 || !isForgotten) {
-      assert.equal(value > 0, times > 0);
-      if (known !== undefined && known.value > 0 && known.times === times) {
-        assert.equal(value, known.value);
-      }
-      if (known !== undefined && known.times < times) assert.ok(value > known.value);
+    assert.equal(value > 0, times > 0);
+    if (known !== undefined && known.value > 0 && known.times === times) {
+      assert.equal(value, known.value);
     }
+    if (known !== undefined && known.times < times) assert.ok(value > known.value);
     story.generations.set(user, { value, times });
   },
 );
@@ -348,13 +327,9 @@ function expectsStale(
   story: Story,
   user: string | undefined,
   generation: number | undefined,
-  now: number,
-  answered: string,
 ): boolean {
   if (user === undefined || generation === undefined) return false;
-  const isStale = story.revocations(user) > (story.generations.get(user)?.times ?? 0);
-  const isForgotten = story.mayHaveForgotten(user, LONGEST.absoluteTimeoutMs, now);
-  return isStale && (!isForgotten || answered === "stale");
+  return story.revocations(user) > (story.generations.get(user)?.times ?? 0);
 }
 
 /** As long as the hash of a secret, and nobody else's. */

@@ -65,7 +65,7 @@ class NaiveStore implements SessionStore {
     const now = Date.now();
     const listed = user === undefined ? [] : await this.#index(user);
     if (cap !== undefined && listed.length >= cap.max) {
-      if (cap.policy === "reject") return { outcome: "limit" };
+      if (cap.policy === "reject") return { outcome: "limit", expired: [] };
       for (const old of listed.splice(0, listed.length - cap.max + 1)) await this.revoke(old);
     }
     const kept: Kept = {
@@ -145,7 +145,7 @@ class NaiveStore implements SessionStore {
     return (await this.#redis.command("DEL", this.#key(sid))) === 1 ? "revoked" : "absent";
   }
 
-  async revokeUser(user: string, _life: Life, except?: SessionId): Promise<number> {
+  async revokeUser(user: string, except?: SessionId): Promise<number> {
     const ended = (await this.#index(user)).filter((sid) => sid !== except);
     for (const sid of ended) await this.revoke(sid);
     return ended.length;

@@ -57,8 +57,9 @@ async function moveBack(node: Resp, key: string, ms: number): Promise<void> {
   }
   if (type === "string" && key.endsWith(":next")) {
     const [ends, ...rest] = String(await node.command("GET", key)).split(" ");
-    const value = [String(Number(ends) - ms), ...rest].join(" ");
-    await node.command("SET", key, value, "KEEPTTL");
+    // Negative, it is when there ceased to be a grace. A seed stands alone.
+    const moved = Number(ends) < 0 ? Number(ends) + ms : Number(ends) - ms;
+    if (rest.length > 0) await node.command("SET", key, [moved, ...rest].join(" "), "KEEPTTL");
   }
   const deadline = Number(await node.command("PEXPIRETIME", key));
   if (deadline > 0) await node.command("PEXPIREAT", key, String(deadline - ms));

@@ -52,7 +52,7 @@ for (;;) {
   else if (verb < 65) await store.touch(session, LIFE, 0);
   else if (verb < 80) await rotate(session);
   else if (verb < 92) await store.revoke(session.sid, session.user);
-  else if (verb < 94) await store.revokeUser(user, LIFE, session.sid);
+  else if (verb < 94) await store.revokeUser(user, session.sid);
   else await store.list(user);
   process.send?.("verb");
 }

@@ -42,6 +42,16 @@ export function readCredential(exchange: HttpExchange, cookieName: string): Cred
   return cookies.length > 0 ? single(cookies, "cookie") : { kind: "none" };
 }
 
+/** Every token that a request presents, in whatever way: a logout means all of them. */
+export function presentedTokens(exchange: HttpExchange, cookieName: string): readonly string[] {
+  const bearers = exchange.headers("authorization").filter((value) => BEARER.test(value));
+  return [
+    ...exchange.headers(SESSION_HEADER),
+    ...bearers.map((value) => value.replace(BEARER_PREFIX, "")),
+    ...cookieValues(exchange.headers("cookie"), cookieName),
+  ];
+}
+
 function single(values: readonly string[], transport: Transport): Credential {
   const [token = "", ...others] = values;
   if (others.length === 0) return { kind: "token", token, transport };

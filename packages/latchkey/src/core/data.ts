@@ -83,11 +83,16 @@ export class SessionData {
   }
 }
 
-/** Parses the fields of a record; undefined if one is no JSON. */
+/** Parses the fields of a record; undefined if one is no JSON, or none that could be assigned. */
 export function parseFields(fields: Fields): Record<string, unknown> | undefined {
   const values: Record<string, unknown> = Object.create(null);
   try {
-    for (const [name, text] of fields) values[name] = JSON.parse(text);
+    for (const [name, text] of fields) {
+      const value = JSON.parse(text);
+      // Anyone may have written to the store; what we would not write, a handler must not get.
+      checkJson(value, checkedName(name), 1);
+      values[name] = value;
+    }
     return values;
   } catch {
     return undefined;
@@ -159,7 +164,14 @@ function checkedName(name: string | symbol): string {
 }
 
 /** Throws for what `JSON.stringify` would drop, change or choke on. `undefined` unsets a field. */
-function checkJson(value: unknown, path: string, depth: number): void {
+function checkJson(
+  value: unknown,
+  path: string,
+  depth: number,
+  // Each value is a byte at least. A list that holds another twice, and so on, would never end.
+  room: { left: number } = { left: DATA_MAX_BYTES },
+): void {
+  if (--room.left < 0) throw tooLarge();
   if (depth > DATA_MAX_DEPTH) throw invalidData(path, `is nested deeper than ${DATA_MAX_DEPTH}`);
   if (value === null || typeof value === "string" || typeof value === "boolean") return;
   if (value === undefined && depth === 1) return;
@@ -175,7 +187,7 @@ function checkJson(value: unknown, path: string, depth: number): void {
     if (prototype !== Array.prototype || Reflect.ownKeys(value).length !== value.length + 1) {
       throw invalidData(path, "is no plain list");
     }
-    for (const [i, item] of value.entries()) checkJson(item, `${path}.${i}`, depth + 1);
+    for (const [i, item] of value.entries()) checkJson(item, `${path}.${i}`, depth + 1, room);
     return;
   }
   if (prototype !== Object.prototype && prototype !== null) {
@@ -189,7 +201,7 @@ function checkJson(value: unknown, path: string, depth: number): void {
       throw invalidData(`${path}.${name}`, "is no plain value");
     }
     if (UNSAFE_NAMES.has(name)) throw invalidData(`${path}.${name}`, "is not a safe name");
-    if (item !== undefined) checkJson(item, `${path}.${name}`, depth + 1);
+    if (item !== undefined) checkJson(item, `${path}.${name}`, depth + 1, room);
   }
 }
 

@@ -18,9 +18,12 @@ export type SessionEvent =
     }
   | {
       readonly type: "expired";
-      /** Seen long after it ran out, if ever: when its user logs in again or is listed. */
+      /**
+       * Told once, and only if anybody sees it: when its user logs in again or is listed while the
+       * store still lists it. Redis forgets a user's list with its last session.
+       */
       readonly sid: SessionId;
-      readonly user: string;
+      readonly user: string | undefined;
     }
   | {
       readonly type: "rotated";

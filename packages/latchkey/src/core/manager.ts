@@ -37,6 +37,7 @@ import {
   type SessionId,
   systemRandom,
 } from "./token.ts";
+import { endUnheld } from "./unheld.ts";
 import { type OpenOptions, Visit } from "./visit.ts";
 import { once, systemWarn, type Warn } from "./warning.ts";
 
@@ -54,6 +55,8 @@ export interface SessionsOptions<Data = Record<string, unknown>> extends PolicyO
 }
 
 export interface RevokeOptions {
+  /** For `revoke`: only if it is this user's; decided in the same step. Else `absent`. */
+  readonly owner?: string;
   /** For the event. Default "revoked". */
   readonly reason?: string;
   /** Who does it; for the event. */
@@ -175,7 +178,7 @@ export class SessionManager<Data = Record<string, unknown>> {
   /** The live sessions of a user, the one that ends first coming first; nothing in it is a secret. */
   async list(user: string): Promise<readonly SessionInfo[]> {
     const { records, expired } = await this.#store.list(checkUser(user));
-    for (const sid of expired) this.#emit({ type: "expired", sid, user });
+    this.#expired(expired, user);
     return records.map((record) => ({
       ...{ sid: record.sid, user: record.user, device: record.device },
       ...{ createdAt: record.createdAt, lastSeenAt: record.lastSeenAt },
@@ -189,12 +192,13 @@ export class SessionManager<Data = Record<string, unknown>> {
    */
   async revoke(
     sid: string,
-    { reason = "revoked", actor }: RevokeOptions = {},
+    { owner, reason = "revoked", actor }: RevokeOptions = {},
   ): Promise<"revoked" | "absent"> {
     const checked = checkSid(sid, "sid");
-    const outcome = await this.#store.revoke(checked);
+    const user = owner === undefined ? undefined : checkUser(owner);
+    const outcome = await this.#store.revoke(checked, user);
     if (outcome === "revoked") {
-      this.#emit({ type: "revoked", sid: checked, user: undefined, reason, actor });
+      this.#emit({ type: "revoked", sid: checked, user, reason, actor });
     }
     return outcome;
   }
@@ -209,7 +213,7 @@ export class SessionManager<Data = Record<string, unknown>> {
     { except, reason = "revoked", actor }: RevokeOptions & { readonly except?: string } = {},
   ): Promise<number> {
     const kept = except === undefined ? undefined : checkSid(except, "except");
-    const count = await this.#store.revokeUser(checkUser(user), this.#policy.life, kept);
+    const count = await this.#store.revokeUser(checkUser(user), kept);
     this.#emit({ type: "user-revoked", user, reason, actor, count });
     return count;
   }
@@ -222,8 +226,7 @@ export class SessionManager<Data = Record<string, unknown>> {
   readonly #actions: SessionActions = {
     begin: (session) => this.#begin(session),
     check: (data) => this.#checkData(data),
-    end: async (record, reason) => {
-      const { sid, user } = record;
+    end: async ({ sid, user }, reason) => {
       const outcome = await this.#store.revoke(sid, user);
       if (outcome === "revoked") this.#emit({ type: "revoked", sid, user, reason, actor: user });
     },
@@ -234,6 +237,10 @@ export class SessionManager<Data = Record<string, unknown>> {
         return answer.status === "valid" ? [answer.record] : [];
       });
     },
+    meant: async (tokens) => {
+      const sids = await Promise.all(tokens.map((token) => this.#meant(token)));
+      return sids.flatMap((sid) => sid ?? []);
+    },
     update: (sid, delta, ifVersion) => this.#store.update(sid, { ...delta, ifVersion }),
     rotate: (held, { grace, login }) => {
       const graceMs = grace === false ? 0 : this.#policy.rotationGraceMs;
@@ -241,6 +248,18 @@ export class SessionManager<Data = Record<string, unknown>> {
       return this.#rotate(held, { graceMs, login: login && { ...login, device } });
     },
   };
+
+  /** The session that a token opens or once opened; a logout with it means that one. */
+  async #meant(token: string): Promise<SessionId | undefined> {
+    const parsed = parseToken(token, this.#policy.layout);
+    if (parsed === undefined) return undefined;
+    const loaded = await this.#store.load(parsed.sid);
+    if (loaded.outcome === "rotated") {
+      return fits(parsed.secret, loaded.secretHash) ? parsed.sid : undefined;
+    }
+    const isIts = loaded.outcome === "found" && openingOf(parsed, loaded.record) !== "wrong";
+    return isIts ? loaded.record.sid : undefined;
+  }
 
   async #rotate(held: Held, wish: RotationWish): Promise<Held | undefined> {
     const parts = { store: this.#store, policy: this.#policy, random: this.#random };
@@ -276,12 +295,13 @@ export class SessionManager<Data = Record<string, unknown>> {
     for (let tries = 0; tries < MINT_TRIES; tries++) {
       const sid = this.#store.mintId(user);
       const wanted = { sid, user, secretHash, life, cap, generation, device, data };
-      const created = await this.#store.create(wanted);
+      const created = await this.#store.create(wanted).catch((error: unknown) => {
+        endUnheld(this.#store, sid, user);
+        throw error;
+      });
       if (created.outcome === "created") {
         this.#emit({ type: "created", sid, user });
-        for (const other of created.expired) {
-          this.#emit({ type: "expired", sid: other, user: user ?? "" });
-        }
+        this.#expired(created.expired, user);
         for (const other of created.evicted) {
           this.#emit({ type: "revoked", sid: other, user, reason: "evicted", actor: undefined });
         }
@@ -289,6 +309,7 @@ export class SessionManager<Data = Record<string, unknown>> {
         const values = await this.#values({ status: "valid", record });
         return { token: formatToken({ sid, secret }), record, values };
       }
+      if (created.outcome === "limit") this.#expired(created.expired, user);
       if (created.outcome !== "exists") {
         this.#refuse(created.outcome, undefined, user);
         throw refusal(created.outcome);
@@ -311,6 +332,10 @@ export class SessionManager<Data = Record<string, unknown>> {
   #refuse(reason: RefuseReason, sid?: SessionId, user?: string): Answer {
     this.#emit({ type: "refused", sid, user, reason });
     return { status: "invalid" };
+  }
+
+  #expired(sids: readonly SessionId[], user: string | undefined): void {
+    for (const sid of sids) this.#emit({ type: "expired", sid, user });
   }
 
   /** A token that was rotated away, after its grace. */

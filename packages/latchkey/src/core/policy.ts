@@ -4,7 +4,7 @@ import { checkOrigins, type OriginRules } from "./csrf.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { invalidOption } from "./options.ts";
 import type { SessionRecord } from "./record.ts";
-import type { Cap, Life } from "./store.ts";
+import { ABSOLUTE_TIMEOUT_MAX_MS, type Cap, type Life } from "./store.ts";
 import { type Layout, type ParsedToken, secretMatches } from "./token.ts";
 
 export interface PolicyOptions {
@@ -64,8 +64,6 @@ const TOUCH_INTERVAL_MIN_MS = 60_000;
 const TOUCHES_PER_IDLE_TIMEOUT = 10;
 /** A login that evicts looks at all of them in one script: some 2 ms of Redis' time. */
 export const MAX_PER_USER_LIMIT = 1_000;
-/** 400 days, as long as a browser keeps any cookie (RFC 6265bis §5.5). */
-export const ABSOLUTE_TIMEOUT_MAX_MS: number = 400 * 86_400_000;
 
 /** Options made complete. Throws `invalid-option` with the name of the field. */
 export function checkPolicy(options: PolicyOptions): Policy {

@@ -1,13 +1,14 @@
 /**
  * Rotation: a live session gets a new token, and keeps its data.
  *
- * Where the token has a secret, only that changes; the record keeps the hash of the one before until
- * its grace ends. The new secret is derived from the old one and a random seed, which the record
- * keeps as long: whoever asks again because an answer was lost gets the same token, and the store
- * alone cannot compute it. Without a grace there is nothing to ask again, and the secret is random.
+ * Where the token has a secret, only that changes; the record keeps the hash of the one before, and
+ * when its grace ends. The new secret is derived from the old one and a random seed, which the store
+ * keeps until then: whoever asks again because an answer was lost gets the same token, and the store
+ * alone cannot compute it.
  *
- * Where the id is the token, and after a login, the id changes too: `mintId` puts the new one where
- * the store can exchange both in one step.
+ * Where the id is the token, and without a grace (a login, a raised privilege), the id changes too:
+ * then what is under way with the old one finds nothing to write to. `mintId` puts the new id where
+ * the store can exchange both in one step. There is nothing to ask again, and the secret is random.
  */
 import type { Policy } from "./policy.ts";
 import type { SessionRecord } from "./record.ts";
@@ -23,6 +24,7 @@ import {
   type RandomBytes,
   successorOf,
 } from "./token.ts";
+import { endUnheld } from "./unheld.ts";
 
 export interface Rotating {
   readonly store: SessionStore;
@@ -32,7 +34,7 @@ export interface Rotating {
 
 export interface RotationWish {
   readonly graceMs: number;
-  /** The user has authenticated again: a new id, and both clocks begin anew. */
+  /** The user has authenticated again: both clocks begin anew. Without a grace. */
   readonly login: Relogin | undefined;
 }
 
@@ -47,11 +49,16 @@ export async function rotate(parts: Rotating, held: Held, wish: RotationWish): P
   if (presented === undefined) return { outcome: "gone" };
   const { login, graceMs } = wish;
   const next = successor(parts, presented, held.record, wish);
-  const rotated = await parts.store.rotate({
+  const rotation: Rotation = {
     ...{ sid: presented.sid, user: held.record.user, graceMs },
     secretHash: hashOf(presented.secret),
     next: { sid: next.sid, secretHash: hashOf(next.secret), seed: next.seed },
     login: login && { life, generation: login.generation, device: login.device },
+  };
+  const rotated = await parts.store.rotate(rotation).catch((error: unknown) => {
+    // With a grace the old token works on. Without one, nobody may hold a token of the session now.
+    if (graceMs === 0) endUnheld(parts.store, next.sid, held.record.user);
+    throw error;
   });
   switch (rotated.outcome) {
     case "rotated":
@@ -77,13 +84,14 @@ function successor(
   { store, random }: Rotating,
   { sid, secret }: ParsedToken,
   { user }: SessionRecord,
-  { graceMs, login }: RotationWish,
+  { graceMs }: RotationWish,
 ): Next {
   if (secret === undefined) return { sid: store.mintId(user, sid), secret, seed: undefined };
-  const id = login === undefined ? sid : store.mintId(user, sid);
-  if (graceMs === 0) return { sid: id, secret: mintSecret(random), seed: undefined };
+  if (graceMs === 0) {
+    return { sid: store.mintId(user, sid), secret: mintSecret(random), seed: undefined };
+  }
   const seed = mintSeed(random);
-  return { sid: id, secret: successorOf(secret, seed), seed };
+  return { sid, secret: successorOf(secret, seed), seed };
 }
 
 /** The record after the store has changed it. */

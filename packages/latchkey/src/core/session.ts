@@ -1,6 +1,6 @@
 /** The handle of one request on its session: what your handler holds. */
 import { type CookieSettings, clearCookieLine, cookieValues, setCookieLine } from "./cookie.ts";
-import type { Credential } from "./credential.ts";
+import { type Credential, presentedTokens } from "./credential.ts";
 import { forged } from "./csrf.ts";
 import { type Delta, SessionData, tooLarge } from "./data.ts";
 import { type Duration, parseDuration } from "./duration.ts";
@@ -66,12 +66,20 @@ export interface Begun extends Held {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
+/** Which session to end; undefined user: whoever's it is. */
+export interface Ending {
+  readonly sid: SessionId;
+  readonly user?: string | undefined;
+}
+
 /** What a handle asks of its manager. */
 export interface SessionActions {
   begin(session: Beginning): Promise<Begun>;
-  end(record: SessionRecord, reason: "login" | "logout"): Promise<void>;
+  end(session: Ending, reason: "login" | "logout"): Promise<void>;
   /** The sessions that these tokens open. Rejects with "store-unavailable" if that is unknown. */
   opened(tokens: readonly string[]): Promise<readonly SessionRecord[]>;
+  /** The sessions that a logout with these tokens means, also where they were rotated away. */
+  meant(tokens: readonly string[]): Promise<readonly SessionId[]>;
   update(sid: SessionId, delta: Delta, ifVersion: number | undefined): Promise<UpdateOutcome>;
   /** Undefined: the session is dead. Rejects with "stale-credential", "store-unavailable". */
   rotate(held: Held, how: RotateOptions & { readonly login?: Relogin }): Promise<Held | undefined>;
@@ -98,7 +106,8 @@ export class Session<Data = Record<string, unknown>> {
   #token: string | undefined;
   #transport: "cookie" | "header";
   readonly #data: SessionData;
-  #hadSession: boolean;
+  /** The session that this request came with or has begun; also if it has ended since. */
+  #last: SessionRecord | undefined;
   /** `data` was handed out: until then nobody can have changed it. */
   #isDataOut = false;
   /** What a commit came to is the caller's business now: it is not tried again behind their back. */
@@ -110,7 +119,7 @@ export class Session<Data = Record<string, unknown>> {
   constructor(context: SessionContext) {
     this.#context = context;
     this.#answer = context.answer;
-    this.#hadSession = context.answer.status === "valid";
+    this.#last = context.answer.status === "valid" ? context.answer.record : undefined;
     const { credential } = context;
     this.#token = credential.kind === "token" ? credential.token : undefined;
     this.#transport =
@@ -195,8 +204,9 @@ export class Session<Data = Record<string, unknown>> {
    * before: what was known before a login is worth nothing after it (session fixation). If the
    * request came with a session of the same user, that one goes on, its data and all, under a new id,
    * for another `absoluteTimeout`. Any other ends first, and its data with it: in this order no crash
-   * leaves both alive. Rejects with "invalid-user", "session-limit", "stale-credential" or
-   * "store-unavailable"; then no new token is valid.
+   * leaves both alive. Of two logins at once over one session, one goes on with it, the other begins
+   * its own. Rejects with "invalid-user", "session-limit" or "stale-credential"; with
+   * "store-unavailable", and then a session that nobody holds may count for a while.
    */
   login(user: string, options: LoginOptions = {}): Promise<Login> {
     return this.#inTurn(() => this.#login(user, options));
@@ -212,13 +222,15 @@ export class Session<Data = Record<string, unknown>> {
       const renewed = await this.#renew({ grace: false, login: { generation, device } });
       if (renewed !== undefined) return this.#adopt(renewed, transport);
     }
-    // What a user had is nobody else's: only an anonymous session passes anything on.
-    const texts = held.every((record) => record.user === undefined)
-      ? this.#data.texts()
-      : new Map();
+    // What a user had is nobody else's, also if the session has ended meanwhile.
+    const isAnyones = [...held, this.#last].every((record) => record?.user === undefined);
+    const texts = isAnyones ? this.#data.texts() : new Map();
     const data = new Map(keep.flatMap((name) => pair(name, texts.get(name))));
     if (data.size > 0) await this.#context.actions.check(data);
-    for (const record of held) await this.#context.actions.end(record, "login");
+    for (const record of held) {
+      // One of the same user that could not be renewed is dead, or another login has it now.
+      if (record.user !== user) await this.#context.actions.end(record, "login");
+    }
     this.#answer = { status: "invalid" };
     this.#data.reset({});
     const begun = await this.#context.actions.begin({ user, data, device, generation });
@@ -228,9 +240,10 @@ export class Session<Data = Record<string, unknown>> {
 
   /**
    * Gives the session a new token, as a cookie if the old one came as one, and keeps its data. The old
-   * token works a moment longer, so that requests under way with it are not logged out. Asked for
-   * again with the old token, it gives the same new one. Undefined if there is no session, or it ended
-   * meanwhile. Rejects with "store-unavailable"; then the old token works on, or not for much longer.
+   * token works a moment longer, the grace, so that requests under way with it are not logged out.
+   * Asked for again in that time it gives the same new token, to whoever has the old or the new one.
+   * Undefined if there is no session, or it ended meanwhile. Rejects with "store-unavailable"; then
+   * the old token works on, or (`grace: false`) perhaps neither does.
    */
   rotate(options: RotateOptions = {}): Promise<Login | undefined> {
     return this.#inTurn(async () => {
@@ -273,9 +286,10 @@ export class Session<Data = Record<string, unknown>> {
   }
 
   /**
-   * Ends the session; doing so without one succeeds. A request that names several sessions ends all
-   * of them. A cookie that the request brought is cleared in any case. Rejects with
-   * "store-unavailable" if a session may still live.
+   * Ends the session; doing so without one succeeds. A request that names several, by any of header,
+   * bearer and cookie, ends all of them, also those whose token has been rotated away meanwhile. A
+   * cookie that the request brought is cleared in any case. Rejects with "store-unavailable" if a
+   * session may still live.
    */
   logout(): Promise<void> {
     return this.#inTurn(() => this.#logout());
@@ -288,7 +302,16 @@ export class Session<Data = Record<string, unknown>> {
     const cookies = cookieValues(head.exchange.headers("cookie"), cookie.name);
     // Too late for the head, the session ends all the same: then the cookie opens nothing.
     if (cookies.length > 0 && head.isOpen) head.setCookie(clearCookieLine(cookie));
-    for (const record of await this.#held()) await actions.end(record, "logout");
+    // Its own too, if that opened nothing: it may have been rotated away, and who sends it means it.
+    const known = this.#last === undefined ? undefined : this.#token;
+    const tokens = new Set(presentedTokens(head.exchange, cookie.name));
+    const meant = await actions.meant([...tokens].filter((token) => token !== known));
+    // Also one that a commit has found gone: rotated, it goes on, and its holder wants it ended.
+    if (this.#last !== undefined) await actions.end(this.#last, "logout");
+    for (const sid of new Set(meant)) {
+      if (sid !== this.#last?.sid) await actions.end({ sid }, "logout");
+    }
+    this.#last = undefined;
     this.#answer = { status: "invalid" };
     this.#data.reset({});
   }
@@ -315,7 +338,7 @@ export class Session<Data = Record<string, unknown>> {
     await this.#context.actions.check(this.#data.texts());
     if (record === undefined) {
       // A session that ended during this request must not go on as an anonymous one.
-      if (this.#hadSession) return "gone";
+      if (this.#last !== undefined) return "gone";
       this.#checkWritable(true);
       const begun = await this.#context.actions.begin({ user: undefined, data: delta.set });
       this.#adopt(begun, "cookie");
@@ -326,9 +349,9 @@ export class Session<Data = Record<string, unknown>> {
     const written = await this.#context.actions.update(record.sid, delta, ifVersion);
     // What others wrote counts too, so the store may refuse what alone was small enough.
     if (written.outcome === "too-large") throw tooLarge();
-    if (written.outcome === "updated") {
+    if (written.outcome === "updated" || written.outcome === "unchanged") {
       // If others wrote in between, we have not seen what: a later `ifUnchanged` must still conflict.
-      const isOurs = written.version === record.version + 1;
+      const isOurs = written.outcome === "updated" && written.version === record.version + 1;
       const version = isOurs ? written.version : record.version;
       this.#answer = { status: "valid", record: { ...record, version } };
       this.#data.settle(delta);
@@ -341,7 +364,7 @@ export class Session<Data = Record<string, unknown>> {
     this.#answer = { status: "valid", record };
     this.#token = token;
     this.#transport = transport;
-    this.#hadSession = true;
+    this.#last = record;
     if (transport === "cookie") {
       this.#context.head.setCookie(setCookieLine(this.#context.cookie, token));
     }

@@ -62,8 +62,8 @@ export type CreateOutcome =
     }
   /** The id was taken. Nothing was changed: the session that has it goes on. */
   | { readonly outcome: "exists" }
-  /** The cap is reached, and its policy is `reject`. Nothing was changed. */
-  | { readonly outcome: "limit" }
+  /** The cap is reached, and its policy is `reject`. No session was changed. */
+  | { readonly outcome: "limit"; readonly expired: readonly SessionId[] }
   /** All sessions of the user were revoked after `generation` was read. Nothing was changed. */
   | { readonly outcome: "stale" };
 
@@ -83,7 +83,7 @@ export type LoadOutcome =
   /** Something is there that no `create` wrote and that is no session. It is left as it is. */
   | { readonly outcome: "corrupt"; readonly reason: string };
 
-/** What an update changes. A field in neither stays as it is, whatever others do to it. */
+/** What an update changes. A field in neither stays as it is, whatever others do; none is in both. */
 export interface Change {
   readonly set: Fields;
   readonly unset: ReadonlySet<string>;
@@ -93,6 +93,8 @@ export interface Change {
 
 export type UpdateOutcome =
   | { readonly outcome: "updated"; readonly version: number }
+  /** It was so already: nothing was written, and the version is whatever it was. */
+  | { readonly outcome: "unchanged"; readonly version: number }
   /** The record has another version. Nothing was changed. */
   | { readonly outcome: "conflict"; readonly version: number }
   /** There would be more than `DATA_MAX_FIELDS` fields or `DATA_MAX_BYTES`. Nothing was changed. */
@@ -116,13 +118,16 @@ export interface Rotation {
   /** SHA-256 of the secret that the holder presents; undefined where the id is the token. */
   readonly secretHash: string | undefined;
   readonly next: {
-    /** The same id: only the secret changes. Else a fresh one from `mintId` beside the old. */
+    /**
+     * The same id: only the secret changes, with a grace. Else a fresh one from `mintId` beside the
+     * old. Without a grace always a fresh one, so that what is under way with the old id is gone.
+     */
     readonly sid: SessionId;
     readonly secretHash: string | undefined;
     /** What the new secret was derived with, kept while the grace runs; undefined: by chance alone. */
     readonly seed: string | undefined;
   };
-  /** How long what the holder presented goes on to open the session. 0 for a new id with a secret. */
+  /** How long what the holder presented goes on to open the session. */
   readonly graceMs: number;
   /** The user has authenticated again: both clocks begin anew. Only with a new id. */
   readonly login: Reauthentication | undefined;
@@ -149,13 +154,16 @@ export type RotateOutcome =
    * asked for again.
    */
   | { readonly outcome: "repeated"; readonly sid: SessionId; readonly seed: string | undefined }
-  /** The secret is itself younger than the grace and stays: the one before it is still in use. */
+  /** The token is itself younger than its grace and stays: the one before it is still in use. */
   | { readonly outcome: "kept" }
   /** The new id was taken. Nothing was changed. */
   | { readonly outcome: "exists" }
   /** All sessions of the user were revoked after `login.generation` was read. */
   | { readonly outcome: "stale" }
-  /** The session is dead, or what the holder presents does not open it. */
+  /**
+   * The session is dead, or what the holder presents does not open it (any more). A new login ends
+   * one that cannot go on where its user's sessions are, and says this.
+   */
   | { readonly outcome: "gone" };
 
 export interface Listing {
@@ -166,6 +174,12 @@ export interface Listing {
 
 /** How long a store remembers a rotated id after its grace, so that its reuse is noticed. */
 export const ROTATED_MEMORY_MS = 3_600_000;
+
+/**
+ * The longest life that any session may have: 400 days, as long as a browser keeps any cookie (RFC
+ * 6265bis §5.5). A revoke-all is remembered for as long.
+ */
+export const ABSOLUTE_TIMEOUT_MAX_MS: number = 400 * 86_400_000;
 
 /** Limits on the data of one session, checked where it is written. */
 export const DATA_MAX_FIELDS = 256;
@@ -217,9 +231,10 @@ export interface SessionStore {
   /**
    * Ends all sessions of a user that were created before this call, but for `except`: also those that
    * no list knows any more, and those of logins whose `generation` was read before. They are all
-   * dead at one moment, before this resolves. The number of sessions that were cleared away.
+   * dead at one moment, before this resolves, and for good. The number of sessions that were cleared
+   * away; of what could not be, each goes at its own deadline.
    */
-  revokeUser(user: string, life: Life, except?: SessionId): Promise<number>;
+  revokeUser(user: string, except?: SessionId): Promise<number>;
 
   /** A number that grows with each `revokeUser`; read it before checking a credential. */
   generation(user: string): Promise<number>;

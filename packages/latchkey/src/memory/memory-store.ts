@@ -38,18 +38,21 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
 }
 
 interface Kept extends Omit<SessionRecord, "remainingMs" | "previous"> {
-  readonly previous: Secret | undefined;
+  readonly previous: Before | undefined;
+  /** While the grace of the last rotation runs, there is no other. */
+  readonly young: { readonly until: number; readonly seed: string | undefined } | undefined;
 }
 
-/** What opens a session until `graceEndsAt`, and the seed of what comes after it. */
-interface Secret {
+/** What opened a session before a rotation. */
+interface Before {
   readonly secretHash: string | undefined;
-  readonly seed: string | undefined;
+  /** Until when it still does: no instant if it had no grace, for a clock may be set back. */
   readonly graceEndsAt: number;
+  readonly endedAt: number;
 }
 
 /** What an id was rotated into. */
-interface Moved extends Secret {
+interface Moved extends Before {
   readonly to: SessionId;
 }
 
@@ -86,13 +89,14 @@ class MemoryStore implements SessionStore {
     }
     const { records: others, expired } = this.#listed(user);
     const excess = cap === undefined ? 0 : Math.max(0, others.length - cap.max + 1);
-    if (excess > 0 && cap?.policy === "reject") return { outcome: "limit" };
+    if (excess > 0 && cap?.policy === "reject") return { outcome: "limit", expired };
     const evicted = others.slice(0, excess).map((other) => other.sid);
     for (const other of evicted) this.#sessions.delete(other);
 
     const absoluteExpiresAt = now + life.absoluteTimeoutMs;
     const kept: Kept = {
-      ...{ sid, user, secretHash, device, data: new Map(data), version: 0, previous: undefined },
+      ...{ sid, user, secretHash, device, data: new Map(data), version: 0 },
+      ...{ previous: undefined, young: undefined },
       ...{ createdAt: now, authTime: now, lastSeenAt: now, absoluteExpiresAt },
       expiresAt: deadline(now, life, absoluteExpiresAt),
     };
@@ -106,9 +110,10 @@ class MemoryStore implements SessionStore {
     if (record !== undefined) return { outcome: "found", record: this.#shown(record) };
     const moved = this.#remembered(sid);
     if (moved === undefined) return { outcome: "missing" };
-    const { secretHash, graceEndsAt } = moved;
-    const graceMs = graceEndsAt - this.#clock.now();
-    if (graceMs <= 0) return { outcome: "rotated", secretHash, lateMs: -graceMs };
+    const { secretHash, graceEndsAt, endedAt } = moved;
+    const now = this.#clock.now();
+    const graceMs = graceEndsAt - now;
+    if (graceMs <= 0) return { outcome: "rotated", secretHash, lateMs: Math.max(now - endedAt, 0) };
     const became = await this.load(moved.to);
     if (became.outcome !== "found") return { outcome: "missing" };
     return { ...became, record: { ...became.record, previous: { secretHash, graceMs } } };
@@ -124,7 +129,7 @@ class MemoryStore implements SessionStore {
     }
     const data = new Map([...record.data, ...change.set]);
     for (const name of change.unset) data.delete(name);
-    if (isSame(data, record.data)) return { outcome: "updated", version };
+    if (isSame(data, record.data)) return { outcome: "unchanged", version };
     if (data.size > DATA_MAX_FIELDS || bytesOf(data) > DATA_MAX_BYTES) {
       return { outcome: "too-large" };
     }
@@ -139,7 +144,7 @@ class MemoryStore implements SessionStore {
     const now = this.#clock.now();
     const { lastSeenAt = now, absoluteExpiresAt = record.expiresAt } = record;
     const moved = deadline(now, life, absoluteExpiresAt);
-    const isDue = now - lastSeenAt >= intervalMs;
+    const isDue = life.idleTimeoutMs !== undefined && now - lastSeenAt >= intervalMs;
     const expiresAt = isDue ? Math.max(moved, record.expiresAt) : record.expiresAt;
     if (isDue) this.#sessions.set(sid, { ...record, lastSeenAt: now, expiresAt });
     return { outcome: "live", expiresAt, remainingMs: expiresAt - now };
@@ -148,35 +153,39 @@ class MemoryStore implements SessionStore {
   async rotate(rotation: Rotation): Promise<RotateOutcome> {
     const { secretHash, next, graceMs, login } = rotation;
     const now = this.#clock.now();
-    const record = this.#live(rotation.sid);
-    if (record === undefined) {
-      const moved = this.#remembered(rotation.sid);
-      const runs = moved !== undefined && moved.graceEndsAt > now;
-      if (!runs || moved.secretHash !== secretHash) return { outcome: "gone" };
-      if (graceMs > 0) return { outcome: "repeated", sid: moved.to, seed: undefined };
-      return this.rotate({ ...rotation, sid: moved.to });
-    }
-    const { previous } = record;
+    const sid = this.#current(rotation.sid);
+    const record = this.#live(sid);
+    if (record === undefined) return { outcome: "gone" };
+    const { previous, young, user } = record;
+    const note = sid === rotation.sid ? undefined : this.#moved.get(rotation.sid);
     const inGrace = previous !== undefined && previous.graceEndsAt > now;
-    const isNewest = record.secretHash === secretHash;
-    if (!isNewest && !(inGrace && previous.secretHash === secretHash)) return { outcome: "gone" };
-    if (graceMs > 0 && !isNewest) {
-      return { outcome: "repeated", sid: record.sid, seed: previous?.seed };
+    const isNewest = note === undefined && record.secretHash === secretHash;
+    const before = note ?? (inGrace ? previous : undefined);
+    const isBefore = before !== undefined && before.secretHash === secretHash;
+    if (!isNewest && !isBefore) return { outcome: "gone" };
+    if (graceMs > 0) {
+      const isYoung = young !== undefined && young.until > now;
+      if (isBefore && isYoung) return { outcome: "repeated", sid, seed: young.seed };
+      if (isBefore || isYoung) return { outcome: "kept" };
     }
     const isMove = next.sid !== rotation.sid;
-    if (graceMs > 0 && inGrace && !isMove) return { outcome: "kept" };
     if (isMove && this.#live(next.sid) !== undefined) return { outcome: "exists" };
-    const { user } = record;
     if (login?.generation !== undefined && user && this.#generation(user) > login.generation) {
       return { outcome: "stale" };
     }
-    const old: Secret = { secretHash, seed: next.seed, graceEndsAt: now + graceMs };
+    const endedAt = now + graceMs;
+    const old = {
+      ...{ secretHash: record.secretHash, endedAt },
+      graceEndsAt: graceMs > 0 ? endedAt : Number.NEGATIVE_INFINITY,
+    };
     const rotated: Kept = {
       ...(login === undefined ? record : begunAnew(record, now, login)),
       ...{ sid: next.sid, secretHash: next.secretHash, previous: isMove ? undefined : old },
+      young: graceMs > 0 ? { until: endedAt, seed: next.seed } : undefined,
     };
-    if (isMove) this.#moved.set(rotation.sid, { ...old, to: next.sid });
-    this.#sessions.delete(rotation.sid);
+    this.#sweep();
+    if (isMove) this.#moved.set(sid, { ...old, to: next.sid });
+    this.#sessions.delete(sid);
     this.#sessions.set(next.sid, rotated);
     const { expiresAt, absoluteExpiresAt = expiresAt } = rotated;
     return { outcome: "rotated", expiresAt, remainingMs: expiresAt - now, absoluteExpiresAt };
@@ -190,7 +199,7 @@ class MemoryStore implements SessionStore {
     return "revoked";
   }
 
-  async revokeUser(user: string, _life: Life, except?: SessionId): Promise<number> {
+  async revokeUser(user: string, except?: SessionId): Promise<number> {
     this.#generations.set(user, Math.max(this.#generation(user) + 1, this.#clock.now()));
     const kept = except && this.#current(except, "also after the grace");
     const ended = this.#listed(user).records.filter(({ sid }) => sid !== kept);
@@ -231,9 +240,9 @@ class MemoryStore implements SessionStore {
   /** As the port shows it: what is an instant here is a span of time there. */
   #shown(kept: Kept): SessionRecord {
     const now = this.#clock.now();
-    const { previous } = kept;
+    const { previous, young: _young, ...rest } = kept;
     return {
-      ...kept,
+      ...rest,
       remainingMs: kept.expiresAt - now,
       previous: previous && {
         secretHash: previous.secretHash,
@@ -244,7 +253,7 @@ class MemoryStore implements SessionStore {
 
   #remembered(sid: SessionId): Moved | undefined {
     const moved = this.#moved.get(sid);
-    if (moved === undefined || moved.graceEndsAt + ROTATED_MEMORY_MS > this.#clock.now()) {
+    if (moved === undefined || moved.endedAt + ROTATED_MEMORY_MS > this.#clock.now()) {
       return moved;
     }
     this.#moved.delete(sid);
@@ -262,10 +271,10 @@ class MemoryStore implements SessionStore {
 
   /** Forgets the dead each time the number of sessions has doubled: bounded memory, constant cost. */
   #sweep(): void {
-    if (this.#sessions.size < this.#sweepAt) return;
+    if (this.#sessions.size + this.#moved.size < this.#sweepAt) return;
     for (const sid of this.#sessions.keys()) this.#live(sid);
     for (const sid of this.#moved.keys()) this.#remembered(sid);
-    this.#sweepAt = Math.max(SWEEP_FLOOR, 2 * this.#sessions.size);
+    this.#sweepAt = Math.max(SWEEP_FLOOR, 2 * (this.#sessions.size + this.#moved.size));
   }
 }
 

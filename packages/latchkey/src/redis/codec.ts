@@ -5,7 +5,7 @@ import { DATA_MAX_FIELDS, type Listing, type LoadOutcome } from "../core/store.t
 import { parseSessionId, type SessionId } from "../core/token.ts";
 
 /** Fields of a record beside the data: see scripts/include/session.lua. */
-const OWN_FIELDS = 11;
+const OWN_FIELDS = 10;
 /** A hash with more was not written by us. */
 export const RECORD_MAX_FIELDS: number = DATA_MAX_FIELDS + OWN_FIELDS;
 

@@ -64,10 +64,12 @@ export async function revokeMoving(run: Run, places: Places, owner: string): Pro
 /** Of a session that is not there: what it became, as load.lua says it. */
 async function successor(run: Run, places: Places, as: (reply: Reply) => Reply): Promise<Reply> {
   const [now, note] = await run(PEEK, places.next, ["string"]);
-  const [, ends, sid = "", hash] = /^(\d+) ([\w-]+) ?([\w-]*)$/.exec(String(note ?? "")) ?? [];
+  const [, ends, sid = "", hash] = /^(-?\d+) ([\w-]+) ?([\w-]*)$/.exec(String(note ?? "")) ?? [];
   if (ends === undefined) return as(["missing"]);
   if (parseSessionId(sid) === undefined) throw unreadable("a note names no session id");
-  return as(["moved", sid, hash, Number(ends) - number(now)]);
+  // Negative: ended at once, then.
+  const left = Math.abs(Number(ends)) - number(now);
+  return as(["moved", sid, hash, Number(ends) < 0 ? Math.min(left, 0) : left]);
 }
 
 function numberField(fields: Reply, name: string): number | undefined {

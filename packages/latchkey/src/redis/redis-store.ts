@@ -8,8 +8,8 @@
  *     load         EVALSHA load.lua          S R B N
  *     update       EVALSHA update.lua        S R B N
  *     touch        EVALSHA touch.lua         S R B N I
- *     rotate       EVALSHA rotate.lua        S R B N, for a new id its S R and I
- *     revoke       EVALSHA revoke.lua        S R N I
+ *     rotate       EVALSHA rotate.lua        S R B N, for a new id its S R N and I
+ *     revoke       EVALSHA revoke.lua        S R B N I
  *     revokeUser   EVALSHA revoke-user.lua   I B and the index of what is to be swept: all are dead;
  *                  EVALSHA page, sweep.lua   that index, S and R of up to 200, until none is left
  *     generation   EVALSHA generation.lua    I B
@@ -22,6 +22,7 @@
  */
 import type { SessionRecord } from "../core/record.ts";
 import {
+  ABSOLUTE_TIMEOUT_MAX_MS,
   type Change,
   type CreateOutcome,
   DATA_MAX_BYTES,
@@ -40,6 +41,7 @@ import {
 } from "../core/store.ts";
 import { parseSessionId, type RandomBytes, type SessionId, systemRandom } from "../core/token.ts";
 import {
+  array,
   decodeList,
   decodeLoad,
   type Loaded,
@@ -120,7 +122,8 @@ class RedisStore implements SessionStore {
       ...[String(cap?.max ?? 0), cap?.policy ?? "", this.#keys.prefix, device ?? ""],
       ...[...data].flat(),
     ]);
-    if (outcome === "exists" || outcome === "stale" || outcome === "limit") return { outcome };
+    if (outcome === "exists" || outcome === "stale") return { outcome };
+    if (outcome === "limit") return { outcome, expired: sessionIds(rest[0]) };
     if (outcome !== "created") throw unreadable("create.lua answered something else");
     const [now = 0, expiresAt = 0, absoluteExpiresAt, created] = rest.slice(0, 4).map(number);
     const createdAt = created === 0 ? undefined : created;
@@ -137,7 +140,7 @@ class RedisStore implements SessionStore {
     const loaded = await this.#loadOne(sid);
     if (loaded.outcome !== "moved") return loaded;
     const { secretHash, graceMs } = loaded.previous;
-    if (graceMs <= 0) return { outcome: "rotated", secretHash, lateMs: -graceMs };
+    if (graceMs <= 0) return { outcome: "rotated", secretHash, lateMs: Math.abs(graceMs) };
     const became = await this.load(loaded.to);
     // What it became was itself rotated without a grace: whatever came before that is dead too.
     if (became.outcome === "rotated") return { outcome: "missing" };
@@ -154,13 +157,14 @@ class RedisStore implements SessionStore {
       this.#driver.script(UPDATE, this.#withNext(at), args),
     );
     if (outcome === "gone" || outcome === "too-large") return { outcome };
-    if (outcome === "updated" || outcome === "conflict")
+    if (outcome === "updated" || outcome === "unchanged" || outcome === "conflict") {
       return { outcome, version: number(version) };
+    }
     throw unreadable("update.lua answered something else");
   }
 
   async touch({ sid, user }: Touched, life: Life, intervalMs: number): Promise<TouchOutcome> {
-    const { idleTimeoutMs = life.absoluteTimeoutMs } = life;
+    const { idleTimeoutMs = 0 } = life;
     const [outcome, now, expiresAt] = await this.#following(sid, (at) => {
       const keys = [...this.#withNext(at), ...this.#indexOf(at, user ?? "")];
       return this.#driver.script(TOUCH, keys, [at, String(idleTimeoutMs), String(intervalMs)]);
@@ -173,15 +177,21 @@ class RedisStore implements SessionStore {
 
   async rotate(rotation: Rotation): Promise<RotateOutcome> {
     const { user, secretHash, next, graceMs, login } = rotation;
+    // A hand-made id cannot go on where its user's sessions are, out of reach of the barrier there.
+    const isStray = user !== undefined && this.#indexOf(rotation.sid, user).length === 0;
+    if (login !== undefined && isStray) {
+      await this.revoke(rotation.sid, user);
+      return { outcome: "gone" };
+    }
     const [outcome, ...rest] = await this.#following(rotation.sid, (at) => {
       const keys = this.#withNext(at);
       if (next.sid !== rotation.sid) {
         keys.push(this.#keys.session(next.sid), this.#keys.record(next.sid));
-        keys.push(...this.#indexOf(at, user ?? ""));
+        keys.push(this.#keys.next(next.sid), ...this.#indexOf(at, user ?? ""));
       }
       return this.#driver.script(ROTATE, keys, [
         ...[at, next.sid, secretHash ?? "", next.secretHash ?? "", next.seed ?? ""],
-        ...[String(graceMs), String(ROTATED_MEMORY_MS)],
+        ...[String(graceMs), String(ROTATED_MEMORY_MS), at === rotation.sid ? "" : "1"],
         ...[String(login?.life.absoluteTimeoutMs ?? 0), String(login?.life.idleTimeoutMs ?? 0)],
         ...[String(login?.generation ?? -1), login?.device ?? ""],
       ]);
@@ -193,9 +203,13 @@ class RedisStore implements SessionStore {
       case "gone":
         return { outcome };
       case "repeated":
-        return { outcome, sid: sessionId(rest[0]), seed: rest[1] ? String(rest[1]) : undefined };
+        // "-" stands for none: a new id needs no seed to be found again.
+        return {
+          ...{ outcome, sid: sessionId(rest[0]) },
+          seed: rest[1] === "-" ? undefined : String(rest[1]),
+        };
       case "rotated": {
-        const [now = 0, expiresAt = 0, absoluteExpiresAt = 0] = rest.map(number);
+        const [now = 0, expiresAt = 0, absoluteExpiresAt = 0] = rest.slice(1).map(number);
         return { outcome, expiresAt, remainingMs: expiresAt - now, absoluteExpiresAt };
       }
       default:
@@ -206,8 +220,7 @@ class RedisStore implements SessionStore {
   async revoke(sid: SessionId, owner?: string): Promise<"revoked" | "absent"> {
     const [outcome] = await this.#following(sid, async (at) => {
       const user = owner ?? (await this.#ownerOf(at));
-      const keys = [this.#keys.session(at), this.#keys.record(at), this.#keys.next(at)];
-      keys.push(...this.#indexOf(at, user));
+      const keys = [...this.#withNext(at), ...this.#indexOf(at, user)];
       return this.#driver.script(REVOKE, keys, [at, user], (run) =>
         revokeMoving(run, this.#placesOf(at), user),
       );
@@ -216,7 +229,7 @@ class RedisStore implements SessionStore {
     throw unreadable("revoke.lua answered something else");
   }
 
-  async revokeUser(user: string, life: Life, except?: SessionId): Promise<number> {
+  async revokeUser(user: string, except?: SessionId): Promise<number> {
     const index = this.#keys.userSessions(user);
     const swept = this.#keys.userRevoked(user);
     const raise = (kept?: SessionId): Promise<readonly unknown[]> => {
@@ -225,7 +238,7 @@ class RedisStore implements SessionStore {
       if (kept !== undefined && this.#indexOf(kept, user).length > 0) {
         keys.push(this.#keys.session(kept), this.#keys.record(kept), this.#keys.next(kept));
       }
-      const args = [user, String(life.absoluteTimeoutMs), kept ?? ""];
+      const args = [user, String(ABSOLUTE_TIMEOUT_MAX_MS), kept ?? ""];
       return this.#driver.script(REVOKE_USER, keys, args);
     };
     const [outcome] = await (except === undefined ? raise() : this.#following(except, raise));
@@ -245,7 +258,8 @@ class RedisStore implements SessionStore {
     const head = [index, this.#keys.barrier(index)];
     const records = new Map<SessionId, SessionRecord>();
     const expired: SessionId[] = [];
-    let sids = this.#ownSids(await this.#driver.script(PAGE, [index], ["0", "-1"]), user);
+    const [page] = await this.#driver.script(PAGE, [index], ["0", "-1"]);
+    let sids = this.#ownSids(array(page), user);
     while (sids.length > 0) {
       const batch = sids.slice(0, BATCH);
       const keys = batch.flatMap((sid) => [...this.#keysOf([sid]), this.#keys.next(sid)]);
@@ -263,22 +277,30 @@ class RedisStore implements SessionStore {
     if (this.#ownsDriver) await this.#driver.close();
   }
 
-  /** Clears away what a revoke-all has ended, in steps that hold nobody up. */
+  /**
+   * Clears away what a revoke-all has ended, in steps that hold nobody up. They are dead whether or
+   * not this comes to its end: what it leaves, the next one clears away, or its own deadline.
+   */
   async #sweep(swept: string, user: string): Promise<number> {
     let count = 0;
-    for (;;) {
-      const batch = await this.#driver.script(PAGE, [swept], ["0", String(BATCH - 1)]);
-      if (batch.length === 0) return count;
-      const sids = this.#ownSids(batch, user);
-      if (sids.length > 0) {
-        const keys = [swept, ...this.#keysOf(sids)];
-        const [there] = await this.#driver.script(SWEEP, keys, sids);
-        count += number(there);
+    try {
+      for (;;) {
+        const [page] = await this.#driver.script(PAGE, [swept], ["0", String(BATCH - 1)]);
+        const batch = array(page);
+        if (batch.length === 0) return count;
+        const sids = this.#ownSids(batch, user);
+        if (sids.length > 0) {
+          const keys = [swept, ...this.#keysOf(sids)];
+          const [there] = await this.#driver.script(SWEEP, keys, sids);
+          count += number(there);
+        }
+        // What is no session of this user was put there by hand; it must not be met again and again.
+        const foreign = batch.length - sids.length;
+        const rank = ["ZREMRANGEBYRANK", swept, "0", String(foreign - 1)];
+        if (foreign > 0) await this.#driver.command(swept, rank);
       }
-      // What is no session of this user was put there by hand; it must not be met again and again.
-      const foreign = batch.length - sids.length;
-      const rank = ["ZREMRANGEBYRANK", swept, "0", String(foreign - 1)];
-      if (foreign > 0) await this.#driver.command(swept, rank);
+    } catch {
+      return count;
     }
   }
 

@@ -7,7 +7,8 @@
 --       7 cap (0 none)   8 'reject' or 'evict-oldest'   9 prefix of session keys   10 device ('')
 --       11… name, JSON text of each field
 -- REPLY {key, 'created', now, deadline, absolute end, created or 0, {evicted sid…}, {expired sid…}}
---    or {key, 'exists'}, {key, 'stale'} (revoked since), {key, 'limit'}: no session was changed
+--    or {key, 'exists'}, {key, 'stale'} (revoked since), {key, 'limit', {expired sid…}}: no session
+--       was changed
 --
 -- Redis does not roll back. So what could fail on a foreign value (the index) comes first, and the
 -- string, which alone makes the session live, comes last.
@@ -40,7 +41,7 @@ if KEYS[4] then
         redis.call('ZREM', KEYS[4], other)
       end
     end
-    if #alive >= cap and ARGV[8] == 'reject' then return {KEYS[1], 'limit'} end
+    if #alive >= cap and ARGV[8] == 'reject' then return {KEYS[1], 'limit', over} end
     for i = 1, #alive - cap + 1 do
       redis.call('UNLINK', ARGV[9] .. alive[i], '{' .. ARGV[9] .. alive[i] .. '}:record')
       redis.call('ZREM', KEYS[4], alive[i])

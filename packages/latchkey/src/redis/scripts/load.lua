@@ -14,7 +14,10 @@ local found, why = live(KEYS[1], KEYS[2], KEYS[3], now)
 if not found then
   if why == 'missing' then
     local to = successor(KEYS[4])
-    return to and {KEYS[1], 'moved', to.sid, to.hash, to.ends - now} or {KEYS[1], why}
+    if not to then return {KEYS[1], why} end
+    -- Negative: ended at once, then.
+    local left = to.ends < 0 and math.min(-to.ends - now, 0) or to.ends - now
+    return {KEYS[1], 'moved', to.sid, to.hash, left}
   end
   return {KEYS[1], 'corrupt', why}
 end

@@ -4,12 +4,12 @@
 --
 -- KEYS  1 user's index   2 barrier of the slot   3 index of what is to be swept
 --       4 session string of the exception, 5 its record, 6 where it went (absent: none)
--- ARGV  1 user   2 longest life of any session in ms   3 sid of the exception
+-- ARGV  1 user   2 longest life that any session may have in ms   3 sid of the exception
 -- REPLY {key, 'raised', generation}
 --    or {key, 'moved', sid}: the exception was rotated; nothing was changed
 -- include: session
 
-local now, life = clock(), tonumber(ARGV[2])
+local now, longest = clock(), tonumber(ARGV[2])
 local except = KEYS[4] and live(KEYS[4], KEYS[5], KEYS[2], now)
 if KEYS[4] and not except then
   local to = successor(KEYS[6])
@@ -17,12 +17,10 @@ if KEYS[4] and not except then
 end
 local raised = math.max(newest(KEYS[2]) + 1, now)
 redis.call('ZADD', KEYS[2], int(raised), ARGV[1])
--- Generations older than the longest life end nothing any more: no session is that old. The longest
--- that any server ever named is kept as the score of '' (no username), negative to stay apart.
-local longest = math.max(life, -(tonumber(redis.call('ZSCORE', KEYS[2], '') or 0)))
-redis.call('ZADD', KEYS[2], int(-longest), '')
-redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, '(' .. int(now - longest))
-if redis.call('PTTL', KEYS[2]) < longest then redis.call('PEXPIRE', KEYS[2], int(longest)) end
+-- Generations older than the longest life that any session may have end nothing any more. Not than
+-- the one that is configured: it may have been longer when the sessions were made.
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. int(now - longest))
+redis.call('PEXPIRE', KEYS[2], int(longest))
 
 if except and except.user == ARGV[1] then
   redis.call('HSET', KEYS[5], 'g', int(raised))
@@ -39,7 +37,8 @@ elseif listed then
   -- O(1), while 10,000 sessions would take 30 ms to remove. Its end comes along.
   redis.call('RENAME', KEYS[1], KEYS[3])
 end
-redis.call('PEXPIRE', KEYS[3], int(life))
+local last = redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')
+if last[2] then redis.call('PEXPIREAT', KEYS[3], int(tonumber(last[2]))) end
 if except then
   redis.call('ZREM', KEYS[3], ARGV[3])
   enlist(KEYS[1], ARGV[3], except.deadline)

@@ -3,10 +3,10 @@
 --
 -- KEYS  1 session string   2 record   3 barrier of the slot   4 where it went
 --       5 user's index (absent: in none)
--- ARGV  1 sid   2 idle timeout in ms   3 interval in ms
+-- ARGV  1 sid   2 idle timeout in ms (0 none)   3 interval in ms
 -- REPLY {key, 'live', now, deadline}, {key, 'moved', sid} or {key, 'gone'}
 --
--- A session without record has a fixed life: nothing moves.
+-- A session without record has a fixed life, and without an idle timeout use prolongs nothing.
 -- include: session
 
 local now = clock()
@@ -15,8 +15,9 @@ if not found then return ended(KEYS[1], KEYS[4], now) end
 
 local kept = redis.call('HMGET', KEYS[2], 'a', 'c', 'l')
 local seen = tonumber(kept[3] or kept[2] or now) or now
-local deadline = math.min(now + tonumber(ARGV[2]), found.absolute)
-if not kept[1] or now - seen < tonumber(ARGV[3]) then
+local idle = tonumber(ARGV[2])
+local deadline = math.min(now + idle, found.absolute)
+if not kept[1] or idle == 0 or now - seen < tonumber(ARGV[3]) then
   return {KEYS[1], 'live', now, math.min(found.deadline, found.absolute)}
 end
 

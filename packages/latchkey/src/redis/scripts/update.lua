@@ -4,7 +4,7 @@
 -- KEYS  1 session string   2 record   3 barrier of the slot   4 where it went
 -- ARGV  1 version that the record must have (-1 any)   2 most fields   3 most bytes
 --       4 how many fields to set   5… name, JSON text of each, then the names of those to unset
--- REPLY {key, 'updated', version}, also when nothing differed: then nothing was written
+-- REPLY {key, 'updated', version}, {key, 'unchanged', version} when nothing differed
 --    or {key, 'conflict', version}, {key, 'too-large'}, {key, 'moved', sid}, {key, 'gone'}: nothing was
 --       changed
 -- include: session
@@ -32,7 +32,7 @@ for i = last + 1, #ARGV do
   local name = ':' .. ARGV[i]
   if data[name] then unset[#unset + 1] = name; data[name] = nil end
 end
-if #set == 0 and #unset == 0 then return {KEYS[1], 'updated', version} end
+if #set == 0 and #unset == 0 then return {KEYS[1], 'unchanged', version} end
 
 local count, bytes = 0, 0
 for name, value in pairs(data) do

@@ -34,7 +34,7 @@ export const UPDATE: Record<string, Check> = {
     const made = await begin(store, { user: "ada", data: { a: "1" } });
     for (const edits of [{}, { a: "1" }, { b: null }, { a: "1", b: null }]) {
       const updated = await store.update(made.sid, change(edits));
-      assert.deepEqual(updated, { outcome: "updated", version: 0 });
+      assert.deepEqual(updated, { outcome: "unchanged", version: 0 });
     }
   },
   // Saving the whole session (GET, merge, SET) loses all but one or two of these.

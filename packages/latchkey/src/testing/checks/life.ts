@@ -152,6 +152,11 @@ export const TOUCH: Record<string, Check> = {
       assert.equal(touched.outcome === "live" && touched.remainingMs <= HOUR / 2, true);
     }
   },
+  "without an idle timeout a touch moves nothing": async ({ store }) => {
+    const made = await begin(store, { user: "ada", life: SLIDING, secretHash: HASH });
+    const touched = await store.touch(made, FIXED, 0);
+    assert.equal(touched.outcome === "live" && touched.expiresAt, made.expiresAt);
+  },
   // EXPIRE-based touches are safe here; SET-based ones (a whole-session save) revive it.
   "a dead session is not touched back to life": async ({ store, other }) => {
     const made = await begin(store, { user: "ada", life: SLIDING });

@@ -2,13 +2,18 @@
 --
 -- The string at the session key is the user, and with its TTL the authority on life. The record
 -- beside it is a hash:  s secret hash   c created   l last seen   a absolute end   g generation
--- v version   d device   t last login, if not c   p, q, n hash of the secret before, end of its grace,
--- seed of the new one   and ":name" one JSON text for each field of the data. Short names, because
--- Redis keeps them once per session. Instants are epoch ms.
+-- v version   d device   t last login, if not c   p, q hash of the secret before, end of its grace
+-- and ":name" one JSON text for each field of the data. Short names, because Redis keeps them once
+-- per session. Instants are epoch ms.
 --
--- An id that was rotated into another leaves a string at its `next` key: "end-of-grace sid hash", with
--- the hash of the secret that it had. A script cannot declare the keys of a session it has yet to
--- read of, so scripts do not follow it: they answer 'moved' and are asked again for the new id.
+-- An id that was rotated into another leaves a note at its `next` key: "end-of-grace sid hash", with
+-- the hash of the secret that it had. Without a grace the end is written negative, and so is past
+-- whatever the clock: Redis' may be set back, and what is dead must not live again. A script cannot
+-- declare the keys of a session it has yet to read of, so scripts do not follow the note: they answer
+-- 'moved' and are asked again for the new id.
+--
+-- A live id has at its `next` key, while the grace of its last rotation runs, the seed of its secret
+-- ('-' if it has none): a key of its own, so that it ends with the grace.
 --
 -- The barrier is a zset user -> generation of the last revoke-all, one for the whole slot. A record
 -- holds the newest generation of the slot at its creation, and is dead if its user's is higher: a
@@ -57,7 +62,7 @@ end
 local function successor(next)
   local text = redis.pcall('GET', next)
   if type(text) ~= 'string' then return nil end
-  local ends, sid, hash = string.match(text, '^(%d+) ([%w_-]+) ?([%w_-]*)$')
+  local ends, sid, hash = string.match(text, '^(%-?%d+) ([%w_-]+) ?([%w_-]*)$')
   return ends and {ends = tonumber(ends), sid = sid, hash = hash}
 end
 
