@@ -20,13 +20,15 @@ const ROOMS: readonly Room[] = [
   { at: new RegExp(`^${LIB}/memory/`), may: [core()] },
   { at: new RegExp(`^${LIB}/redis/`), may: [core(), new RegExp(`^${LIB}/redis/`), /^redis$/] },
   { at: new RegExp(`^${LIB}/adapters/node\\.ts$`), may: [core(), /^node:http$/] },
-  {
-    at: new RegExp(`^${LIB}/adapters/`),
-    may: [core(), new RegExp(`^${LIB}/adapters/node\\.ts$`), /^express$/],
-  },
+  { at: new RegExp(`^${LIB}/adapters/fetch\\.ts$`), may: [core()] },
+  { at: new RegExp(`^${LIB}/adapters/hono\\.ts$`), may: [core(), adapter("fetch"), /^hono$/] },
+  ...["express", "fastify", "koa"].map((name) => ({
+    at: new RegExp(`^${LIB}/adapters/${name}\\.ts$`),
+    may: [core(), adapter("node"), new RegExp(`^${name}$`)],
+  })),
   {
     at: new RegExp(`^${LIB}/testing/`),
-    may: [core(), new RegExp(`^${LIB}/testing/`), /^node:assert/],
+    may: [core(), new RegExp(`^${LIB}/testing/`), /^node:(assert|events|http)/],
   },
   { at: new RegExp(`^${LIB}/`), may: [core()] },
   {
@@ -42,6 +44,10 @@ const ROOMS: readonly Room[] = [
 
 function core(): RegExp {
   return new RegExp(`^${LIB}/core/`);
+}
+
+function adapter(name: string): RegExp {
+  return new RegExp(`^${LIB}/adapters/${name}\\.ts$`);
 }
 
 /** Imports that run against the arrows. */
