@@ -6,7 +6,7 @@ import express from "express";
 import fastify from "fastify";
 import { Hono } from "hono";
 import Koa from "koa";
-import type { Duration } from "latchkey";
+import { type Duration, isSessionError } from "latchkey";
 import * as onExpress from "latchkey/express";
 import * as onFastify from "latchkey/fastify";
 import * as onFetch from "latchkey/fetch";
@@ -33,8 +33,8 @@ const serveNode: Serve = ({ sessions, options, routes }) => {
     createServer(async (req, res) => {
       try {
         await answer(req, res);
-      } catch {
-        res.writeHead(500).end();
+      } catch (error) {
+        res.writeHead(isSessionError(error) ? error.status : 500).end();
       }
     }),
   );

@@ -40,9 +40,10 @@ export function fetchSessions<Data>(
       const head = { headers: new Headers() };
       const visit = await sessions.visit(fetchExchange(request, head), options);
       const [refused] = judges.flatMap((judge) => judge(visit.session) ?? []);
+      const run = async (): Promise<Response> => handler(request, visit.session, ...rest);
       const answer = refused
         ? problemResponse(refused)
-        : await handler(request, visit.session, ...rest);
+        : await run().catch((error) => problemResponse(visit.refusalOf(error)));
       const refusal = await visit.settle(answer.status);
       const { status, statusText, headers, body } = refusal ? problemResponse(refusal) : answer;
       // A copy: the headers of a redirect, or of what fetch() gave, cannot be changed.

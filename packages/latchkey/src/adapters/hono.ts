@@ -1,7 +1,13 @@
 /** Sessions for Hono 4. */
 import type { Context, MiddlewareHandler } from "hono";
 import type { SessionManager } from "../core/manager.ts";
-import { type FreshOptions, type Judge, type Refusal, requires } from "../core/refusal.ts";
+import {
+  type FreshOptions,
+  type Judge,
+  type Refusal,
+  refusalOfError,
+  requires,
+} from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { OpenOptions } from "../core/visit.ts";
 import { fetchExchange, problemResponse } from "./fetch.ts";
@@ -23,7 +29,9 @@ export function honoSessions<Data>(
     const visit = await sessions.visit(fetchExchange(c.req.raw, head), options);
     c.set("session", visit.session);
     await next();
-    const refusal = await visit.settle(c.res.status);
+    // An error of the session that nobody answered otherwise, such as "csrf", is no 500.
+    const uncaught = c.res.status === 500 ? refusalOfError(c.error) : undefined;
+    const refusal = uncaught ?? (await visit.settle(c.res.status));
     if (refusal !== undefined) {
       await c.res.body?.cancel();
       replace(c, problemResponse(refusal));

@@ -162,6 +162,21 @@ export const FAULT: Record<string, AdapterCheck> = {
     assert.equal(answer.status, 503);
     assert.match(answer.lines("set-cookie")[0] ?? "", /^__Host-sid=; Max-Age=0; /);
   },
+  "an error of the session that nobody catches is a 403 or 503, and no 500": async (bench) => {
+    const client = await bench.serve({
+      "/down": {
+        handle: async (session) => {
+          bench.store.isDown = true;
+          await session.login("bob");
+          return {};
+        },
+      },
+    });
+    const cookie = await client.logIn();
+    const forged = await client.post("/logout", ...cookie, "Sec-Fetch-Site", "cross-site");
+    assert.equal(forged.status, 403);
+    assert.equal((await client.post("/down", ...cookie)).status, 503);
+  },
   "data that is no JSON any more is a 4xx or 5xx, not a 200": async (bench) => {
     const client = await bench.serve(
       {
