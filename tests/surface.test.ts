@@ -36,7 +36,17 @@ const SURFACE: Record<string, string[]> = {
     "sendProblem",
   ],
   "latchkey/express": ["expressSessions", "requireFresh", "requireSession", "sessionOf"],
-  "latchkey/testing": ["ManualClock", "storeConformance"],
+  "latchkey/fastify": ["fastifySessions", "requireFresh", "requireSession", "sessionOf"],
+  "latchkey/fetch": [
+    "fetchExchange",
+    "fetchSessions",
+    "problemResponse",
+    "requireFresh",
+    "requireSession",
+  ],
+  "latchkey/hono": ["honoSessions", "requireFresh", "requireSession"],
+  "latchkey/koa": ["koaSessions", "requireFresh", "requireSession"],
+  "latchkey/testing": ["ManualClock", "WatchedStore", "adapterConformance", "storeConformance"],
 };
 
 test.each(Object.entries(SURFACE))("%s exports these names", async (path, names) => {

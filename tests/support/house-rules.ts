@@ -23,13 +23,15 @@ const ROOMS: readonly Room[] = [
     may: [core(), new RegExp(`^${LIB}/redis/`), /^(redis|ioredis)$/],
   },
   { at: new RegExp(`^${LIB}/adapters/node\\.ts$`), may: [core(), /^node:http$/] },
-  {
-    at: new RegExp(`^${LIB}/adapters/`),
-    may: [core(), new RegExp(`^${LIB}/adapters/node\\.ts$`), /^express$/],
-  },
+  { at: new RegExp(`^${LIB}/adapters/fetch\\.ts$`), may: [core()] },
+  { at: new RegExp(`^${LIB}/adapters/hono\\.ts$`), may: [core(), adapter("fetch"), /^hono$/] },
+  ...["express", "fastify", "koa"].map((name) => ({
+    at: new RegExp(`^${LIB}/adapters/${name}\\.ts$`),
+    may: [core(), adapter("node"), new RegExp(`^${name}$`)],
+  })),
   {
     at: new RegExp(`^${LIB}/testing/`),
-    may: [core(), new RegExp(`^${LIB}/testing/`), /^node:assert/],
+    may: [core(), new RegExp(`^${LIB}/testing/`), /^node:(assert|events|http)/],
   },
   { at: new RegExp(`^${LIB}/`), may: [core()] },
   {
@@ -45,6 +47,10 @@ const ROOMS: readonly Room[] = [
 
 function core(): RegExp {
   return new RegExp(`^${LIB}/core/`);
+}
+
+function adapter(name: string): RegExp {
+  return new RegExp(`^${LIB}/adapters/${name}\\.ts$`);
 }
 
 /** Imports that run against the arrows. */

@@ -1,13 +1,7 @@
 /** Sessions for Express 5. */
 import type { Request, RequestHandler, Response } from "express";
 import type { SessionManager } from "../core/manager.ts";
-import {
-  type FreshOptions,
-  freshness,
-  type Judge,
-  type Refusal,
-  refusalOf,
-} from "../core/refusal.ts";
+import { type FreshOptions, type Judge, type Refusal, requires } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { OpenOptions } from "../core/visit.ts";
 import { nodeSessions, sendProblem } from "./node.ts";
@@ -49,12 +43,12 @@ export interface RequireOptions {
 
 /** Lets only logged-in requests pass; others get an RFC 9457 problem: 401, 403, or 503 if unknown. */
 export function requireSession({ refuse }: RequireOptions = {}): RequestHandler {
-  return guard(refusalOf, refuse);
+  return guard(requires.session, refuse);
 }
 
 /** Lets only requests pass whose user logged in within `maxAge`; others get 403 `reauth_required`. */
 export function requireFresh({ maxAge, refuse }: FreshOptions & RequireOptions): RequestHandler {
-  return guard(freshness({ maxAge }), refuse);
+  return guard(requires.fresh({ maxAge }), refuse);
 }
 
 function guard(

@@ -10,11 +10,10 @@ import type { HttpExchange } from "../core/exchange.ts";
 import type { SessionManager } from "../core/manager.ts";
 import {
   type FreshOptions,
-  freshness,
   internalError,
   problem,
   type Refusal,
-  refusalOf,
+  requires,
 } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { OpenOptions, Visit } from "../core/visit.ts";
@@ -51,12 +50,12 @@ export type Guard = (session: Session<unknown>, res: ServerResponse) => boolean;
 
 /** Lets only logged-in requests pass. */
 export function requireSession(): Guard {
-  return (session, res) => isLetIn(res, refusalOf(session));
+  return (session, res) => isLetIn(res, requires.session(session));
 }
 
 /** Lets only requests pass whose user logged in within `maxAge`; others get 403 `reauth_required`. */
 export function requireFresh(options: FreshOptions): Guard {
-  const judge = freshness(options);
+  const judge = requires.fresh(options);
   return (session, res) => isLetIn(res, judge(session));
 }
 

@@ -55,7 +55,7 @@ export function forged(): SessionError {
 /** Whether `origin` is that of our own pages: this host and port, by the scheme that we expect. */
 function isOwn(origin: string, exchange: HttpExchange, isSecure: boolean): boolean {
   const page = parseUrl(origin);
-  const hosts = [...exchange.headers("host"), ...exchange.headers(":authority")];
+  const hosts = exchange.headers("host");
   // "null" is a sandboxed frame, a file or a redirect from elsewhere; it is no URL.
   if (page?.origin !== origin || hosts.length !== 1) return false;
   if (page.protocol !== "https:" && isSecure && !isLoopback(page.host)) return false;

@@ -33,13 +33,6 @@ const UNKNOWN: Refusal = {
 /** How long a client should wait before it tries a store again that could not answer. */
 const RETRY_AFTER_SECONDS = 1;
 
-/** Why this request has no user; undefined: it has one. */
-export function refusalOf(session: Session<unknown>): Refusal | undefined {
-  if (session.isForged) return FORGED;
-  if (session.status === "unknown") return UNKNOWN;
-  return session.user === undefined ? INVALID : undefined;
-}
-
 /** Whether a request may go on: undefined, it may. */
 export type Judge = (session: Session<unknown>) => Refusal | undefined;
 
@@ -48,11 +41,20 @@ export interface FreshOptions {
   readonly maxAge: Duration;
 }
 
-/** The same as `refusalOf`, and the user must have logged in within `maxAge`. */
-export function freshness({ maxAge }: FreshOptions): Judge {
-  parseDuration(maxAge, "maxAge");
-  return (session) => refusalOf(session) ?? (session.isFresh(maxAge) ? undefined : STALE);
-}
+/** What a request can be required to have. */
+export const requires = {
+  /** A user who is logged in. */
+  session: (session: Session<unknown>): Refusal | undefined => {
+    if (session.isForged) return FORGED;
+    if (session.status === "unknown") return UNKNOWN;
+    return session.user === undefined ? INVALID : undefined;
+  },
+  /** One who has logged in within `maxAge`. Throws `invalid-option` at once if that is none. */
+  fresh: ({ maxAge }: FreshOptions): Judge => {
+    parseDuration(maxAge, "maxAge");
+    return (session) => requires.session(session) ?? (session.isFresh(maxAge) ? undefined : STALE);
+  },
+};
 
 /** The handler's own fault, where it has no error handling of its own. */
 export function internalError(): Refusal {

@@ -46,10 +46,15 @@ export class Visit<Data = Record<string, unknown>> {
     try {
       return (await this.session.commit()) === "gone" ? refusalOfGone() : undefined;
     } catch (error) {
-      const refusal = refusalOfError(error);
-      if (refusal === undefined) throw error;
-      return refusal;
+      return this.refusalOf(error);
     }
+  }
+
+  /** What answers an error of the session, such as "csrf". Throws any other error again. */
+  refusalOf(error: unknown): Refusal {
+    const refusal = refusalOfError(error);
+    if (refusal === undefined) throw error;
+    return refusal;
   }
 
   /** Puts the cookie line, `no-store` and `Vary` into the head, which is about to leave. */
