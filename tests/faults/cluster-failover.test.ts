@@ -5,14 +5,14 @@
  */
 import type { SessionStore } from "latchkey";
 import { redisStore } from "latchkey/redis";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { addReplicas } from "../support/cluster-replicas.ts";
 import { failOver } from "../support/failover.ts";
 import { startLoad, tally } from "../support/load.ts";
 import { startCluster } from "../support/redis-cluster.ts";
 import { respOnce } from "../support/resp.ts";
+import { cases } from "../support/rounds.ts";
 import { login } from "../support/stores.ts";
-import { LIBRARIES } from "../support/topologies.ts";
 import { until } from "../support/until.ts";
 
 const NODE_TIMEOUT_MS = 1_000;
@@ -22,44 +22,47 @@ const SETTINGS = [
   ...["--cluster-require-full-coverage", "no"],
 ];
 
-describe.each(LIBRARIES)("%s", (library) => {
-  test.each(["SIGKILL", "SIGSTOP"] as const)("%s", async (signal) => {
-    const cluster = await startCluster(3, SETTINGS);
-    const { replicas, stop } = await addReplicas(cluster, SETTINGS);
-    const store = await redisStore({ url: cluster.url, library });
-    const [primary, ...others] = cluster.nodes;
-    const elsewhere = await sessionOn(store, others[0]?.port ?? 0);
-    const bystander = startLoad(100, async () => (await store.load(elsewhere)).outcome);
-    const account = await failOver(
-      store,
-      async () => {
-        for (const { port } of cluster.nodes) {
-          await until(async () => Number(await respOnce(port, "WAIT", "1", "1000")) === 1);
-        }
-      },
-      async () => primary?.kill(signal),
-    );
-    await bystander.stop();
-    const calm = tally(bystander.answers);
-    console.log(
-      `${library}, Cluster, ${signal}: ${account.line}; other shard ${JSON.stringify(calm)}`,
-    );
-    expect(account.gapMs).toBeLessThan(RECOVERY_LIMIT_MS);
-    expect(Object.keys(calm)).toEqual(["found"]);
-    expect(String(await respOnce(replicas[0]?.port ?? 0, "INFO", "replication"))).toContain(
-      "role:master",
-    );
-    if (signal === "SIGSTOP") {
-      await primary?.kill("SIGCONT");
-      const sids = await Promise.all(
-        Array.from({ length: 50 }, (_, i) => login(store, `late${i}`)),
-      );
-      for (const sid of sids) expect(await store.load(sid)).toMatchObject({ outcome: "found" });
-    }
-    await store.close();
-    await stop();
-    await cluster.stop();
-  });
+const CASES = [
+  ["redis", "SIGKILL"],
+  ["ioredis", "SIGSTOP"],
+  ["ioredis", "SIGKILL"],
+  ["redis", "SIGSTOP"],
+] as const;
+
+test.each(cases(CASES, 2))("%s, %s", async (library, signal) => {
+  const cluster = await startCluster(3, SETTINGS);
+  const { replicas, stop } = await addReplicas(cluster, SETTINGS);
+  const store = await redisStore({ url: cluster.url, library });
+  const [primary, ...others] = cluster.nodes;
+  const elsewhere = await sessionOn(store, others[0]?.port ?? 0);
+  const bystander = startLoad(100, async () => (await store.load(elsewhere)).outcome);
+  const account = await failOver(
+    store,
+    async () => {
+      for (const { port } of cluster.nodes) {
+        await until(async () => Number(await respOnce(port, "WAIT", "1", "1000")) === 1);
+      }
+    },
+    async () => primary?.kill(signal),
+  );
+  await bystander.stop();
+  const calm = tally(bystander.answers);
+  console.log(
+    `${library}, Cluster, ${signal}: ${account.line}; other shard ${JSON.stringify(calm)}`,
+  );
+  expect(account.gapMs).toBeLessThan(RECOVERY_LIMIT_MS);
+  expect(Object.keys(calm)).toEqual(["found"]);
+  expect(String(await respOnce(replicas[0]?.port ?? 0, "INFO", "replication"))).toContain(
+    "role:master",
+  );
+  if (signal === "SIGSTOP") {
+    await primary?.kill("SIGCONT");
+    const sids = await Promise.all(Array.from({ length: 50 }, (_, i) => login(store, `late${i}`)));
+    for (const sid of sids) expect(await store.load(sid)).toMatchObject({ outcome: "found" });
+  }
+  await store.close();
+  await stop();
+  await cluster.stop();
 });
 
 /** A session that this node serves. */
