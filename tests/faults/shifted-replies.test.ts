@@ -3,11 +3,11 @@
  * Promise: never another user's session, the connection is dropped, and it serves again at once.
  */
 import { redisStore } from "latchkey/redis";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { type Proxied, startProxied } from "../support/proxied.ts";
-import { Dice, rounds } from "../support/rounds.ts";
+import { cases, Dice, rounds } from "../support/rounds.ts";
 import { HASH, HOUR, login } from "../support/stores.ts";
-import { type Client, ioredis, KINDS, nodeRedis } from "../support/topologies.ts";
+import { type Client, ioredis, nodeRedis } from "../support/topologies.ts";
 import { until } from "../support/until.ts";
 
 const USERS = 40;
@@ -23,49 +23,62 @@ const MANGLES: Record<string, (chunk: Buffer) => Buffer | undefined> = {
   "all bytes changed": (chunk) => Buffer.from(chunk.map((byte) => byte ^ 0x20)),
 };
 
-describe.each(KINDS)("%s, %s", (library, topology) => {
-  test.each(["by URL", "client brought"] as const)("%s", async (way) => {
-    const dice = new Dice();
-    const place = await startProxied(topology);
-    const own = way === "by URL" ? undefined : await bring(library, place);
-    const store = await redisStore(own ? { client: own.client } : { url: place.url, library });
-    const users = Array.from({ length: USERS }, (_, i) => `user${i}`);
-    const sids = await Promise.all(users.map((user) => login(store, user, HOUR, HASH)));
-    const tally = { right: 0, refused: 0 };
-    let slowest = 0;
+const CASES = [
+  ["redis", "single", "by URL"],
+  ["ioredis", "cluster", "by URL"],
+  ["redis", "cluster", "client brought"],
+  ["ioredis", "single", "client brought"],
+  ["redis", "sentinel", "by URL"],
+  ["ioredis", "sentinel", "client brought"],
+  ["redis", "cluster", "by URL"],
+  ["ioredis", "single", "by URL"],
+  ["redis", "single", "client brought"],
+  ["ioredis", "cluster", "client brought"],
+  ["redis", "sentinel", "client brought"],
+  ["ioredis", "sentinel", "by URL"],
+] as const;
 
-    for (let round = 0; round < rounds(ROUNDS); round++) {
-      const name = dice.pick(Object.keys(MANGLES));
-      place.proxy.mangle = onceOf(MANGLES[name], place);
-      const answers = await Promise.allSettled(sids.map((sid) => store.load(sid)));
-      for (const [i, answer] of answers.entries()) {
-        if (answer.status === "rejected") {
-          expect(answer.reason, name).toMatchObject({ code: "store-unavailable" });
-          tally.refused += 1;
-        } else {
-          const mine = { outcome: "found", record: { sid: sids[i], user: users[i] } };
-          expect(answer.value, `${name}, seed ${dice.seed}`).toMatchObject(mine);
-          tally.right += 1;
-        }
+test.each(cases(CASES, 4))("%s, %s, %s", async (library, topology, way) => {
+  const dice = new Dice();
+  const place = await startProxied(topology);
+  const own = way === "by URL" ? undefined : await bring(library, place);
+  const store = await redisStore(own ? { client: own.client } : { url: place.url, library });
+  const users = Array.from({ length: USERS }, (_, i) => `user${i}`);
+  const sids = await Promise.all(users.map((user) => login(store, user, HOUR, HASH)));
+  const tally = { right: 0, refused: 0 };
+  let slowest = 0;
+
+  for (let round = 0; round < rounds(ROUNDS); round++) {
+    const name = dice.pick(Object.keys(MANGLES));
+    place.proxy.mangle = onceOf(MANGLES[name], place);
+    const answers = await Promise.allSettled(sids.map((sid) => store.load(sid)));
+    for (const [i, answer] of answers.entries()) {
+      if (answer.status === "rejected") {
+        expect(answer.reason, name).toMatchObject({ code: "store-unavailable" });
+        tally.refused += 1;
+      } else {
+        const mine = { outcome: "found", record: { sid: sids[i], user: users[i] } };
+        expect(answer.value, `${name}, seed ${dice.seed}`).toMatchObject(mine);
+        tally.right += 1;
       }
-      place.proxy.mangle = undefined;
-      const start = performance.now();
-      await until(async () => {
-        const again = await Promise.allSettled(sids.map((sid) => store.load(sid)));
-        return again.every(({ status }) => status === "fulfilled");
-      });
-      slowest = Math.max(slowest, performance.now() - start);
     }
-    console.log(
-      `${library}, ${topology}, ${way}: ${tally.right} right, ${tally.refused} refused, none wrong; ` +
-        `${place.proxy.opened} connections, all well again in ${slowest.toFixed()} ms`,
-    );
-    expect(tally.refused).toBeGreaterThan(0);
-    if (way === "by URL") expect(slowest).toBeLessThan(RECOVERY_LIMIT_MS);
-    await store.close();
-    await own?.end();
-    await place.stop();
-  });
+    place.proxy.mangle = undefined;
+    const start = performance.now();
+    await until(async () => {
+      const again = await Promise.allSettled(sids.map((sid) => store.load(sid)));
+      return again.every(({ status }) => status === "fulfilled");
+    });
+    slowest = Math.max(slowest, performance.now() - start);
+  }
+  console.log(
+    `${library}, ${topology}, ${way}: ${tally.right} right, ${tally.refused} refused, none wrong; ` +
+      `${place.proxy.opened} connections, all well again in ${slowest.toFixed()} ms`,
+  );
+  expect(tally.refused).toBeGreaterThan(0);
+  if (way === "by URL") expect(slowest).toBeLessThan(RECOVERY_LIMIT_MS);
+  await store.close();
+  await own?.end();
+  await place.stop();
 });
 
 function bring(library: string, place: Proxied): Promise<Client> {
