@@ -4,23 +4,24 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { credential, json, login, logout, postLogin, profile } from "./support/http.ts";
-import { startRedis, type TestRedis } from "./support/redis-server.ts";
-import { connectResp, type Resp } from "./support/resp.ts";
 import { startServer, type TestServer } from "./support/server.ts";
 import { until } from "./support/until.ts";
+import { startWholeRedis, type WholeRedis } from "./support/whole-redis.ts";
 
-let redis: TestRedis;
-let resp: Resp;
+/** Other files run this one on other topologies: for the server, only REDIS_URL differs. */
+const topology = process.env["LATCHKEY_TEST_TOPOLOGY"];
+let redis: WholeRedis;
+let resp: Pick<WholeRedis, "command">;
 let server: TestServer;
 
 beforeAll(async () => {
-  redis = await startRedis();
-  resp = await connectResp(redis.port);
+  const isOther = topology === "sentinel" || topology === "cluster";
+  redis = await startWholeRedis(isOther ? topology : "single");
+  resp = redis;
   server = await startServer({ env: { REDIS_URL: redis.url } });
 });
 
 afterAll(async () => {
-  resp?.close();
   await server?.stop();
   await redis?.stop();
 });

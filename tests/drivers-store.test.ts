@@ -6,8 +6,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { redisStore } from "latchkey/redis";
 import { type StoreHarness, storeConformance } from "latchkey/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { keyspace } from "./support/redis-keyspace.ts";
-import { connectResp, respOnce } from "./support/resp.ts";
+import { type Keyspace, keyspace } from "./support/redis-keyspace.ts";
+import { connectResp, type Resp, respOnce } from "./support/resp.ts";
 import { ROOT } from "./support/server.ts";
 import { PATIENT } from "./support/stores.ts";
 import { KINDS, type Place, TOPOLOGIES, usePlaces } from "./support/topologies.ts";
@@ -41,10 +41,13 @@ for (const [library, topology] of KINDS) {
     const prefix = `session:${stores++}:`;
     const options = { url: asUser(place), prefix, library, callTimeout: PATIENT } as const;
     const [store, other] = await Promise.all([redisStore(options), redisStore(options)]);
+    const space = keyspace(place.primaries, prefix);
     const harness: StoreHarness = {
-      ...{ store, other, elapse: keyspace(place.primaries, prefix).elapse },
+      ...{ store, other, elapse: space.elapse },
+      // When a test ends, each key it left must end by itself.
       async close() {
         await Promise.all([store.close(), other.close()]);
+        await expectDeadlines(space, place.primaries);
       },
     };
     return harness;
@@ -73,6 +76,17 @@ test("the user of the guide may do nothing else", async () => {
   resp.close();
   await respOnce(ports[0] ?? 0, "ACL", "LOG", "RESET");
 });
+
+async function expectDeadlines(space: Keyspace, nodes: readonly Resp[]): Promise<void> {
+  // Only the node that has the key answers other than with MOVED or "no such key".
+  const ends = async (key: string): Promise<boolean> => {
+    const left = await Promise.all(nodes.map((node) => node.command("PTTL", key).catch(() => -2)));
+    return !left.includes(-1);
+  };
+  const keys = await space.keys();
+  const mortal = await Promise.all(keys.map(ends));
+  expect(keys.filter((_, i) => !mortal[i])).toEqual([]);
+}
 
 function asUser({ url }: Place): string {
   return url.replace("://", "://latchkey:password@");

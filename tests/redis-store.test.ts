@@ -1,13 +1,10 @@
-/** The Redis store: the contract on one Redis and on a Cluster, and what only Redis can do to it. */
+/** The Redis store: what only Redis can do to it. The contract: drivers-store.test.ts. */
 import { connect, redisStore } from "latchkey/redis";
-import { type StoreHarness, storeConformance } from "latchkey/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { startCluster, type TestCluster } from "./support/redis-cluster.ts";
-import { type Keyspace, keyspace } from "./support/redis-keyspace.ts";
 import { startRedis, type TestRedis } from "./support/redis-server.ts";
 import { type Resp, respOnce } from "./support/resp.ts";
 import {
-  freshPrefix,
   HOUR,
   login,
   newSession,
@@ -27,37 +24,6 @@ let clusterResps: readonly Resp[];
 beforeAll(() => {
   ({ redis, cluster, resp, clusterResps } = servers());
 });
-
-storeConformance({ describe, test }, "Redis", () => harness(redis.url, [resp]));
-storeConformance({ describe, test }, "Redis Cluster", () => harness(cluster.url, clusterResps));
-
-/** Two stores under a prefix of their own. When a test ends, each key it left must end by itself. */
-async function harness(url: string, nodes: readonly Resp[]): Promise<StoreHarness> {
-  const prefix = freshPrefix();
-  const options = { url, prefix, callTimeout: PATIENT } as const;
-  const [store, other] = await Promise.all([redisStore(options), redisStore(options)]);
-  const space = keyspace(nodes, prefix);
-  return {
-    store,
-    other,
-    elapse: space.elapse,
-    async close() {
-      await Promise.all([store.close(), other.close()]);
-      await expectDeadlines(space, nodes);
-    },
-  };
-}
-
-async function expectDeadlines(space: Keyspace, nodes: readonly Resp[]): Promise<void> {
-  const immortal: string[] = [];
-  for (const key of await space.keys()) {
-    // Only the node that has the key answers other than with MOVED or "no such key".
-    for (const node of nodes) {
-      if ((await node.command("PTTL", key).catch(() => -2)) === -1) immortal.push(key);
-    }
-  }
-  expect(immortal).toEqual([]);
-}
 
 describe("what stands in Redis", () => {
   test("literal layout: the string and the index, nothing else", async () => {

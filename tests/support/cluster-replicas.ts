@@ -10,26 +10,7 @@ export async function addReplicas(
   cluster: TestCluster,
   args: readonly string[] = [],
 ): Promise<{ readonly replicas: readonly TestRedis[]; stop(): Promise<void> }> {
-  const replicas: TestRedis[] = [];
-  const [first] = cluster.nodes;
-  for (const primary of cluster.nodes) {
-    const [port = 0, busPort = 0] = await freePorts(2);
-    const settings = ["--cluster-enabled", "yes", "--cluster-port", String(busPort)];
-    const quick = ["--repl-diskless-sync-delay", "0"];
-    const replica = await startRedis({ port, args: [...settings, ...quick, ...args] });
-    replicas.push(replica);
-    const bus = await busPortOf(first?.port ?? 0);
-    await respOnce(port, "CLUSTER", "MEET", "127.0.0.1", String(first?.port), String(bus));
-    const id = String(await respOnce(primary.port, "CLUSTER", "MYID"));
-    await until(async () => String(await respOnce(port, "CLUSTER", "NODES")).includes(id));
-    await until(async () => {
-      const outcome = await respOnce(port, "CLUSTER", "REPLICATE", id).catch(() => "not yet");
-      return outcome === "OK";
-    });
-    await until(async () =>
-      String(await respOnce(port, "INFO", "replication")).includes("master_link_status:up"),
-    );
-  }
+  const replicas = await Promise.all(cluster.nodes.map(({ port }) => startFor(port, args)));
   // All must know who replicates whom: they vote.
   for (const { port } of [...cluster.nodes, ...replicas]) {
     await until(async () => {
@@ -46,6 +27,25 @@ export async function addReplicas(
       await Promise.all(replicas.map((replica) => replica.stop()));
     },
   };
+}
+
+/** A node that has met the primary and replicates it. */
+async function startFor(primary: number, args: readonly string[]): Promise<TestRedis> {
+  const [port = 0, busPort = 0] = await freePorts(2);
+  const settings = ["--cluster-enabled", "yes", "--cluster-port", String(busPort)];
+  const quick = ["--repl-diskless-sync-delay", "0"];
+  const replica = await startRedis({ port, args: [...settings, ...quick, ...args] });
+  const bus = String(await busPortOf(primary));
+  await respOnce(port, "CLUSTER", "MEET", "127.0.0.1", String(primary), bus);
+  const id = String(await respOnce(primary, "CLUSTER", "MYID"));
+  await until(async () => {
+    const outcome = await respOnce(port, "CLUSTER", "REPLICATE", id).catch(() => "not yet");
+    return outcome === "OK";
+  });
+  await until(async () =>
+    String(await respOnce(port, "INFO", "replication")).includes("master_link_status:up"),
+  );
+  return replica;
 }
 
 /** `id host:port@busPort,…` of the node itself. */

@@ -26,6 +26,8 @@ export interface TestSentinelOptions {
   readonly replicas?: number;
   readonly downAfterMs?: number;
   readonly args?: readonly string[];
+  /** Where the Sentinels, and all who ask them, reach the primary, if not at its own port. */
+  readonly reach?: (port: number) => Promise<number>;
 }
 
 const MASTER = "main";
@@ -50,8 +52,9 @@ export async function startSentinel(options: TestSentinelOptions = {}): Promise<
       `connected_slaves:${replicas}`,
     ),
   );
+  const reached = (await options.reach?.(primary.port)) ?? primary.port;
   const sentinels = await Promise.all(
-    Array.from({ length: SENTINELS }, async () => startOne(primary.port, downAfterMs)),
+    Array.from({ length: SENTINELS }, async () => startOne(reached, downAfterMs)),
   );
   const ports = sentinels.map(({ process }) => process.port);
   await until(async () =>

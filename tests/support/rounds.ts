@@ -5,6 +5,11 @@ export function rounds(all: number): number {
   return process.env["LATCHKEY_TEST_LONG"] === "1" ? all : Math.ceil(all / 10);
 }
 
+/** All cases of a slow matrix, or with `npm test` only the first of them. */
+export function cases<T>(all: readonly T[], first: number): readonly T[] {
+  return all.slice(0, rounds(10) === 10 ? all.length : first);
+}
+
 /** Numbers from 0 to 1 that follow from a seed (mulberry32), and what to do with them. */
 export class Dice {
   readonly seed: number;

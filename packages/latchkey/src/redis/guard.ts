@@ -10,7 +10,8 @@
  * - a bounded number of calls is in flight;
  * - a script that only reads is sent once more when its connection is lost, a write never;
  * - a reply that names another request is not served, and the stream that it came on is not trusted
- *   any more: every later reply on it may be somebody else's.
+ *   any more: every later reply on it may be somebody else's. Twice a second a PING asks for a word of
+ *   its own, to find a shift among replies that name the same key.
  */
 import { SessionError } from "../core/errors.ts";
 import { answerOf } from "./answers.ts";
@@ -21,6 +22,8 @@ import type { Link, Sent } from "./link.ts";
 export const IN_FLIGHT_MAX = 5_000;
 /** A connection that owes a reply for so many time limits is dead, not slow. */
 const STUCK_LIMITS = 3;
+/** Between two looks, while a driver is in use, at whether replies still belong to their requests. */
+const CHECK_MS = 500;
 /** Between two tries within one call. */
 const RETRY_PAUSE_MS = 10;
 const READS = /^#!lua flags=no-writes\n/;
@@ -36,6 +39,8 @@ class Guard implements RedisDriver {
   readonly #link: Link;
   readonly #limitMs: number;
   readonly #inFlight = new Set<Sent>();
+  #checks = 0;
+  #checkedAt = Number.NEGATIVE_INFINITY;
 
   constructor(link: Link, limitMs: number) {
     this.library = link.library;
@@ -85,10 +90,34 @@ class Guard implements RedisDriver {
       throw new SessionError("store-unavailable", `more than ${IN_FLIGHT_MAX} calls in flight`);
     }
     const sent = this.#link.send(key, args, isWanted);
+    if (sent !== undefined && performance.now() - this.#checkedAt > CHECK_MS) this.#check(key);
     if (sent === undefined) {
       const problem = this.#link.problem() ?? new Error("no connection to this node");
       throw new Offline(problem.message, { cause: problem });
     }
+    this.#watch(sent);
+    return sent;
+  }
+
+  /**
+   * Asks for something that nobody else asks for. A stream that is shifted among calls for one and the
+   * same key answers each of them in the name of that key, only not now.
+   */
+  #check(key: string): void {
+    this.#checkedAt = performance.now();
+    const nonce = `latchkey ${this.#checks++}`;
+    const sent = this.#link.send(key, ["PING", nonce], () => true);
+    if (sent === undefined) return;
+    this.#watch(sent);
+    sent.reply.then(
+      (reply) => {
+        if (reply !== nonce) sent.abandon();
+      },
+      () => {},
+    );
+  }
+
+  #watch(sent: Sent): void {
     this.#inFlight.add(sent);
     const done = (): void => {
       stop();
@@ -99,7 +128,6 @@ class Guard implements RedisDriver {
       sent.abandon();
     });
     sent.reply.then(done, done);
-    return sent;
   }
 }
 

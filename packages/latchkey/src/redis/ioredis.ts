@@ -43,6 +43,7 @@ export async function ioredisDialler(): Promise<Dialler> {
         disconnectTimeout: 0,
       });
       let reason = new Error("the connection was closed");
+      let isDestroyed = false;
       const lost = new Promise<Error>((resolve) => {
         client.on("error", (error) => {
           reason = error;
@@ -52,7 +53,12 @@ export async function ioredisDialler(): Promise<Dialler> {
       const opened = client.connect();
       opened.catch(() => {});
       const send = ([command = "", ...args]: readonly string[]) => client.call(command, args);
-      return { opened, lost, send, destroy: () => client.disconnect() };
+      const destroy = (): void => {
+        // Each call adds a listener to the stream: it may be asked for by every call in flight.
+        if (!isDestroyed) client.disconnect();
+        isDestroyed = true;
+      };
+      return { opened, lost, send, destroy };
     },
   };
 }
