@@ -52,6 +52,8 @@ async function moveBack(node: Resp, key: string, ms: number): Promise<void> {
   if (type === "zset") {
     const members = await node.command("ZRANGE", key, "0", "-1");
     for (const member of Array.isArray(members) ? members : []) {
+      // Of a barrier: a length of time, no instant.
+      if (member === "") continue;
       await node.command("ZINCRBY", key, String(-ms), String(member));
     }
   }

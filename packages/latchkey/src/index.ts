@@ -32,6 +32,7 @@ export type {
 } from "./core/session.ts";
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./core/standard-schema.ts";
 export {
+  ABSOLUTE_TIMEOUT_MAX_MS,
   type Cap,
   type Change,
   type CreateOutcome,

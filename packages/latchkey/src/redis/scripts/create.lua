@@ -57,8 +57,7 @@ if ARGV[5] ~= '' or idle > 0 or revoked > 0 or ARGV[10] ~= '' or ARGV[11] then
   local fields = {'c', int(now), 'a', int(absolute)}
   local function keep(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
   if ARGV[5] ~= '' then keep('s', ARGV[5]) end
-  local slot = newest(KEYS[3])
-  if slot > 0 then keep('g', int(slot)) end
+  if revoked > 0 then keep('g', int(revoked)) end
   if ARGV[10] ~= '' then keep('d', ARGV[10]) end
   for i = 11, #ARGV, 2 do keep(':' .. ARGV[i], ARGV[i + 1]) end
   redis.call('HSET', KEYS[2], unpack(fields))

@@ -15,7 +15,9 @@ if KEYS[4] and not except then
   local to = successor(KEYS[6])
   if to then return {KEYS[1], 'moved', to.sid} end
 end
-local raised = math.max(newest(KEYS[2]) + 1, now)
+-- Above every generation of the slot: also those that a clock ahead of this one has made.
+local last = redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')
+local raised = math.max(tonumber(last[2] or 0) + 1, now)
 redis.call('ZADD', KEYS[2], int(raised), ARGV[1])
 -- Generations older than the longest life that any session may have end nothing any more. Not than
 -- the one that is configured: it may have been longer when the sessions were made.
@@ -37,8 +39,8 @@ elseif listed then
   -- O(1), while 10,000 sessions would take 30 ms to remove. Its end comes along.
   redis.call('RENAME', KEYS[1], KEYS[3])
 end
-local last = redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')
-if last[2] then redis.call('PEXPIREAT', KEYS[3], int(tonumber(last[2]))) end
+local swept = redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')
+if swept[2] then redis.call('PEXPIREAT', KEYS[3], int(tonumber(swept[2]))) end
 if except then
   redis.call('ZREM', KEYS[3], ARGV[3])
   enlist(KEYS[1], ARGV[3], except.deadline)

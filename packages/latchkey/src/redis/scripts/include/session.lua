@@ -16,9 +16,9 @@
 -- ('-' if it has none): a key of its own, so that it ends with the grace.
 --
 -- The barrier is a zset user -> generation of the last revoke-all, one for the whole slot. A record
--- holds the newest generation of the slot at its creation, and is dead if its user's is higher: a
--- counter, so it holds even if a failover sets Redis' clock back. A session without record (literal
--- layout) counts as of generation 0: create writes a record as soon as the user has one.
+-- holds that of its user at its creation, and is dead if it is higher now: a counter, so it holds even
+-- if a failover sets Redis' clock back. A session without record (literal layout) counts as of
+-- generation 0: create writes a record as soon as the user has one.
 
 local function int(n) return string.format('%.0f', n) end
 
@@ -31,12 +31,6 @@ end
 local function generation(barrier, user)
   local found = redis.pcall('ZSCORE', barrier, user)
   return type(found) == 'string' and tonumber(found) or 0
-end
-
--- The highest generation of any user in the slot.
-local function newest(barrier)
-  local last = redis.pcall('ZRANGE', barrier, -1, -1, 'WITHSCORES')
-  return math.max(tonumber(last[2] or 0) or 0, 0)
 end
 
 -- The live session as {user, deadline, absolute}; else nil and why: 'missing', or a word on a
