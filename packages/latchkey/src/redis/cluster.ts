@@ -6,7 +6,7 @@
  */
 import { isSessionError } from "../core/errors.ts";
 import { answerOf, explained } from "./answers.ts";
-import { type Library, pause, type Topology } from "./driver.ts";
+import { idle, type Library, pause, type Topology } from "./driver.ts";
 import type { Link, Sent } from "./link.ts";
 import { type Access, askOnce, type Endpoint, RedisNode } from "./node.ts";
 import { SLOT_COUNT, slotOf } from "./slots.ts";
@@ -124,7 +124,7 @@ export class ClusterLink implements Link {
         this.#mapProblem = problemOf(error);
       }
       this.#onChange();
-      await pause(LOOK_MS);
+      await idle(LOOK_MS);
     } while (!this.#isClosed && this.problem() !== undefined);
     this.#isLooking = false;
   }

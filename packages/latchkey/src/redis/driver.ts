@@ -74,8 +74,15 @@ export async function answered<T>(call: Promise<T>, limitMs: number): Promise<T>
   }
 }
 
-/** Keeps no process alive. */
+/** Within a call that somebody waits for. */
 export async function pause(ms: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
+
+/** Between tries that nobody waits for: keeps no process alive. */
+export async function idle(ms: number): Promise<void> {
   await new Promise<void>((resolve) => {
     setTimeout(resolve, ms).unref();
   });

@@ -9,7 +9,7 @@
  */
 import { isSessionError } from "../core/errors.ts";
 import { answerOf, explained } from "./answers.ts";
-import { answered, every, type Library, pause, type Topology } from "./driver.ts";
+import { answered, every, idle, type Library, type Topology } from "./driver.ts";
 import type { Link, Sent } from "./link.ts";
 
 export interface Endpoint {
@@ -123,7 +123,7 @@ export class RedisNode implements Link {
       }
       this.#options.onChange();
       // At once after a loss: most often it was the connection alone.
-      if (connection === undefined && !this.#isClosed) await pause(this.#delay(tries));
+      if (connection === undefined && !this.#isClosed) await idle(this.#delay(tries));
     }
   }
 
