@@ -219,6 +219,23 @@ describe("a client whose options break a promise is refused by name", () => {
   });
 });
 
+test.each(LIBRARIES)("%s: one call too many in flight fails at once", async (library) => {
+  const redis = await startRedis();
+  const { driver, close } = await openUrl(library, redis.url, PATIENT_MS);
+  await redis.kill("SIGSTOP");
+  const calls = Array.from({ length: 5_000 }, (_, i) => driver.command("k", ["ECHO", String(i)]));
+  const settled = Promise.allSettled(calls);
+  await expect(driver.command("k", ["ECHO", "more"])).rejects.toThrow("more than 5000 calls");
+  await redis.kill("SIGCONT");
+  const answers = await settled;
+  const right = answers.filter(
+    (answer, i) => answer.status === "fulfilled" && answer.value === String(i),
+  );
+  expect(right.length).toBeGreaterThan(4_990);
+  await close();
+  await redis.stop();
+});
+
 async function expectRefused(library: Library, url: string, why: RegExp): Promise<void> {
   const refused = connect(url, { library, timeoutMs: 500 });
   await expect(refused).rejects.toMatchObject({ code: "store-unavailable" });

@@ -87,13 +87,12 @@ export class ClusterLink implements Link {
   }
 
   async #sendTo(endpoint: Endpoint, command: Command, isAsking: boolean): Promise<Sent> {
-    const { key, args, isWanted } = command;
+    const { args, isWanted } = command;
     const node = this.#nodeAt(endpoint);
     // The one that a slot has begun to move to may be new to us.
     while (node.problem() !== undefined && isWanted()) await pause(1);
     const sent = isWanted() ? node.sendAll(isAsking ? [["ASKING"], args] : [args]) : undefined;
-    if (sent === undefined)
-      throw new Error(`${addressOf(endpoint)} has the key ${key} and is away`);
+    if (sent === undefined) throw new Error(`${addressOf(endpoint)} serves the slot and is away`);
     return sent;
   }
 
