@@ -165,6 +165,37 @@ test("Express: data that cannot be saved goes to the application's error handlin
   ]);
 });
 
+describe("Express: while a response waits for its session, it looks sent", () => {
+  test.each<[string, (res: express.Response) => void]>([
+    [
+      "an error after it",
+      () => {
+        throw new Error("on purpose");
+      },
+    ],
+    ["a second answer", (res) => res.status(500).json({ second: "longer than the first" })],
+    ["a header after it", (res) => res.set("X-Late", "1").removeHeader("X-Own")],
+  ])("%s changes nothing of it", async (_name, afterwards) => {
+    const sessions = createSessions({ store: memoryStore() });
+    const app = express().use(onExpress.expressSessions(sessions));
+    const seen: boolean[] = [];
+    app.get("/", (req, res) => {
+      req.session.data["a"] = 1;
+      res.set("X-Own", "1");
+      seen.push(res.headersSent);
+      res.json({ first: 1 });
+      seen.push(res.headersSent);
+      afterwards(res);
+    });
+    app.use(((_error, _req, _res, _next) => {}) satisfies ErrorRequestHandler);
+    const response = await fetch(await listen(app));
+    expect([response.status, await response.json()]).toEqual([200, { first: 1 }]);
+    expect([response.headers.get("x-own"), response.headers.get("x-late")]).toEqual(["1", null]);
+    expect(response.headers.getSetCookie()).toHaveLength(1);
+    expect(seen).toEqual([false, true]);
+  });
+});
+
 describe("Fastify", () => {
   test("injected requests, replies that are a Response, and hijacked ones are saved too", async () => {
     const sessions = createSessions({ store: memoryStore() });
