@@ -57,14 +57,16 @@ function isLetIn(res: ServerResponse, refusal: Refusal | undefined): boolean {
 
 /** One request and its response as the core sees them. */
 export function nodeExchange(req: IncomingMessage, res: ServerResponse): HttpExchange {
+  // Not req.headers: that joins duplicates to "a, b", and a duplicate must be seen to be refused.
+  const lines = (name: string): readonly string[] =>
+    req.rawHeaders.filter((_, i, raw) => i % 2 === 1 && raw[i - 1]?.toLowerCase() === name);
   return {
     method: req.method ?? "GET",
     scheme: "encrypted" in req.socket ? "https" : "http",
-    // Not req.headers: that joins duplicates to "a, b", and a duplicate must be seen to be refused.
-    headers: (name) =>
-      req.rawHeaders.filter((_, i, raw) => i % 2 === 1 && raw[i - 1]?.toLowerCase() === name),
+    // HTTP/2 has another name for it.
+    headers: (name) => (name === "host" ? [...lines(name), ...lines(":authority")] : lines(name)),
     responseHeader: (name) => [res.getHeader(name) ?? []].flat().map(String),
-    setResponseHeader: (name, lines) =>
-      void res.setHeader(name, lines.length === 1 ? String(lines) : lines),
+    setResponseHeader: (name, values) =>
+      void res.setHeader(name, values.length === 1 ? String(values) : values),
   };
 }
