@@ -1,5 +1,7 @@
 /** What each adapter has of its own framework: its types, its error handling, its odd corners. */
+import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
+import { connect, createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import express, { type ErrorRequestHandler } from "express";
 import fastify from "fastify";
@@ -165,6 +167,37 @@ test("Express: data that cannot be saved goes to the application's error handlin
   ]);
 });
 
+describe("Express: while a response waits for its session, it looks sent", () => {
+  test.each<[string, (res: express.Response) => void]>([
+    [
+      "an error after it",
+      () => {
+        throw new Error("on purpose");
+      },
+    ],
+    ["a second answer", (res) => res.status(500).json({ second: "longer than the first" })],
+    ["a header after it", (res) => res.set("X-Late", "1").removeHeader("X-Own")],
+  ])("%s changes nothing of it", async (_name, afterwards) => {
+    const sessions = createSessions({ store: memoryStore() });
+    const app = express().use(onExpress.expressSessions(sessions));
+    const seen: boolean[] = [];
+    app.get("/", (req, res) => {
+      req.session.data["a"] = 1;
+      res.set("X-Own", "1");
+      seen.push(res.headersSent);
+      res.json({ first: 1 });
+      seen.push(res.headersSent);
+      afterwards(res);
+    });
+    app.use(((_error, _req, _res, _next) => {}) satisfies ErrorRequestHandler);
+    const response = await fetch(await listen(app));
+    expect([response.status, await response.json()]).toEqual([200, { first: 1 }]);
+    expect([response.headers.get("x-own"), response.headers.get("x-late")]).toEqual(["1", null]);
+    expect(response.headers.getSetCookie()).toHaveLength(1);
+    expect(seen).toEqual([false, true]);
+  });
+});
+
 describe("Fastify", () => {
   test("injected requests, replies that are a Response, and hijacked ones are saved too", async () => {
     const sessions = createSessions({ store: memoryStore() });
@@ -187,6 +220,33 @@ describe("Fastify", () => {
     }
     expect([(await app.inject("/response")).headers["set-cookie"]].flat()).toContain("own=1");
   });
+});
+
+test("HTTP/2 of Node: saved, and our own origin is known by :authority", async () => {
+  const open = onNode.nodeSessions(createSessions({ store: memoryStore() }));
+  const server = createHttp2Server(async (req, res) => {
+    const session = await open(Object(req), Object(res));
+    session.data["a"] = 1;
+    res.writeHead(201, { "X-Own": "1" });
+    res.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const origin = `http://localhost:${(server.address() as AddressInfo).port}`;
+  const client = connect(origin.replace("localhost", "127.0.0.1"));
+  closers.push(
+    () => client.close(),
+    () => server.close(),
+  );
+  const statusFrom = async (from: string): Promise<unknown[]> => {
+    const stream = client.request({
+      ...{ ":method": "POST", ":authority": new URL(origin).host, origin: from },
+    });
+    const [head] = await once(stream, "response");
+    stream.resume();
+    return [head[":status"], head["x-own"], head["cache-control"], head["set-cookie"]?.length];
+  };
+  expect(await statusFrom(origin)).toEqual([201, "1", "no-store", 1]);
+  expect(await statusFrom("https://evil.example")).toEqual([403, "1", "no-store", undefined]);
 });
 
 describe("node:http: what writeHead is given", () => {

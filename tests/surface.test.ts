@@ -5,6 +5,7 @@ import { ROOT } from "./support/server.ts";
 
 const SURFACE: Record<string, string[]> = {
   latchkey: [
+    "ABSOLUTE_TIMEOUT_MAX_MS",
     "DATA_MAX_BYTES",
     "DATA_MAX_FIELDS",
     "DEVICE_MAX_CHARS",

@@ -22,7 +22,10 @@ const ROOMS: readonly Room[] = [
     at: new RegExp(`^${LIB}/redis/`),
     may: [core(), new RegExp(`^${LIB}/redis/`), /^(redis|ioredis)$/],
   },
-  { at: new RegExp(`^${LIB}/adapters/node\\.ts$`), may: [core(), /^node:http$/] },
+  {
+    at: new RegExp(`^${LIB}/adapters/node(-response)?\\.ts$`),
+    may: [core(), adapter("node-response"), /^node:http$/],
+  },
   { at: new RegExp(`^${LIB}/adapters/fetch\\.ts$`), may: [core()] },
   { at: new RegExp(`^${LIB}/adapters/hono\\.ts$`), may: [core(), adapter("fetch"), /^hono$/] },
   ...["express", "fastify", "koa"].map((name) => ({
@@ -131,7 +134,7 @@ export function longFiles(files: Files): string[] {
       : text.split("\n");
     const max = !isAdapter
       ? FILE_MAX_LINES
-      : path.endsWith("/node.ts")
+      : /\/node(-response)?\.ts$/.test(path)
         ? NODE_ADAPTER_MAX_LINES
         : ADAPTER_MAX_LINES;
     if (lines.length > max) long.push(`${path}: ${lines.length} lines, at most ${max}`);

@@ -189,6 +189,19 @@ export const CSRF: Record<string, AdapterCheck> = {
       }
     }
   },
+  "an Origin that only looks like ours, from a browser that says nothing else": async (bench) => {
+    const { client, token } = await two(bench);
+    const cookie = ["Cookie", `__Host-sid=${token}`, "Host", "app.example.com"];
+    const own = ["https://app.example.com"];
+    const others = [
+      ...["null", "http://app.example.com", "https://app.example.com:8443", "app.example.com"],
+      ...["https://app.example.com.evil.example", "https://evil.example/https://app.example.com"],
+    ];
+    for (const origin of [...own, ...others]) {
+      const answer = await client.post("/me", ...cookie, "Origin", origin);
+      assert.equal(answer.status, own.includes(origin) ? 200 : 403, origin);
+    }
+  },
   "every unsafe method and every content type; no safe method": async (bench) => {
     const { client, token } = await two(bench);
     const cookie = ["Cookie", `__Host-sid=${token}`, "Sec-Fetch-Site", "cross-site"];

@@ -78,6 +78,25 @@ export const SAVE: Record<string, AdapterCheck> = {
     assert.equal((await client.post("/first", ...cookie)).body, "conflict");
     assert.deepEqual(await client.data(cookie), { n: true });
   },
+  "requests at once that count up, and come again after a conflict, lose nothing": async (
+    bench,
+  ) => {
+    const client = await bench.serve({
+      "/count": {
+        handle: async (session) => {
+          session.data["n"] = Number(session.data["n"] ?? 0) + 1;
+          const outcome = await session.commit({ ifUnchanged: true });
+          return { status: outcome === "conflict" ? 409 : 200 };
+        },
+      },
+    });
+    const cookie = await client.logIn();
+    const countUp = async (): Promise<void> => {
+      while ((await client.post("/count", ...cookie)).status === 409);
+    };
+    await Promise.all(Array.from({ length: 20 }, countUp));
+    assert.deepEqual(await client.data(cookie), { n: 20 });
+  },
   "readOnly: nothing is written, and nothing can be changed": async (bench) => {
     const errors: unknown[] = [];
     const client = await bench.serve({});

@@ -1,0 +1,124 @@
+/**
+ * A response of Node that waits for its session: the one clever thing of this folder.
+ *
+ * `res.end` is synchronous and a store is not, so the response is held back. From the first call that
+ * would send the head until the session is saved, what the handler writes waits in a queue; then it
+ * goes out, or a problem document in its place. To the handler it looks as if the head had left.
+ */
+import type { ServerResponse } from "node:http";
+import { problem, type Refusal } from "../core/refusal.ts";
+import type { Visit } from "../core/visit.ts";
+
+const HELD = ["writeHead", "flushHeaders", "write", "end"] as const;
+
+/**
+ * - open: nothing was written, and what `writeHead` says is only noted
+ * - held: the head is due and the session is being saved; ended: the handler is done, too
+ * - sent: what comes goes out; dropped: another response took the place of the handler's
+ */
+type State = "open" | "held" | "ended" | "sent" | "dropped";
+
+/** @param onError hears errors of the handler's own; the response is still to be made */
+export function holdBack(
+  res: ServerResponse,
+  visit: Visit<unknown>,
+  onError: (error: unknown) => void,
+): void {
+  let state: State = "open";
+  const queue: (() => unknown)[] = [];
+  const release = (head?: ResponseHead): void => {
+    if (head !== undefined) restore(res, head);
+    visit.seal();
+    state = "sent";
+  };
+  const settle = async (): Promise<void> => {
+    const head = headOf(res);
+    try {
+      const refusal = await visit.settle(head.status);
+      release(head);
+      if (refusal !== undefined) {
+        sendProblem(res, refusal);
+        state = "dropped";
+      }
+      for (const again of queue) again();
+      // Whoever was told to wait with the next chunk may go on.
+      res.emit("drain");
+    } catch (error) {
+      visit.failed(error);
+      if (state === "sent") return void res.destroy();
+      release(head);
+      onError(error);
+    }
+  };
+  for (const name of HELD) {
+    const original: (...args: never[]) => unknown = res[name];
+    const held = (...args: unknown[]): unknown => {
+      if (state === "ended" || state === "dropped") return swallow(res, args);
+      if (name === "writeHead" && state !== "sent") return takeHead(res, args);
+      if (state === "open" && visit.isSettled(res.statusCode)) release();
+      if (state === "sent") {
+        if (name === "end") visit.finish(res.statusCode);
+        return Reflect.apply(original, res, args);
+      }
+      queue.push(() => held(...args));
+      if (state === "open") void settle();
+      state = name === "end" ? "ended" : "held";
+      return name === "write" ? false : res;
+    };
+    Object.defineProperty(res, name, { value: held, writable: true, configurable: true });
+  }
+  const isSent = (): boolean => Reflect.get(Object.getPrototypeOf(res), "headersSent", res);
+  const get = (): boolean => state === "held" || state === "ended" || isSent();
+  Object.defineProperty(res, "headersSent", { get, configurable: true });
+}
+
+interface ResponseHead {
+  readonly status: number;
+  readonly headers: ReturnType<ServerResponse["getHeaders"]>;
+}
+
+function headOf(res: ServerResponse): ResponseHead {
+  return { status: res.statusCode, headers: { ...res.getHeaders() } };
+}
+
+/** What was changed of a head after it was due comes too late. */
+function restore(res: ServerResponse, { status, headers }: ResponseHead): void {
+  for (const name of res.getHeaderNames()) if (!(name in headers)) res.removeHeader(name);
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined && res.getHeader(name) !== value) res.setHeader(name, value);
+  }
+  res.statusCode = status;
+}
+
+/** Answers with a problem document; what a handler said of another body is taken back. */
+export function sendProblem(res: ServerResponse, refusal: Refusal): void {
+  const { status, headers, body } = problem(refusal);
+  for (const name of res.getHeaderNames()) if (OF_A_BODY.test(name)) res.removeHeader(name);
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+  res.statusCode = status;
+  res.end(body);
+}
+
+const OF_A_BODY = /^(content-(?!security).*|transfer-encoding|etag|last-modified|location)$/;
+
+/** What `writeHead` would send becomes what `res` is set to, so that the session's own can be added. */
+function takeHead(res: ServerResponse, [status, ...rest]: readonly unknown[]): ServerResponse {
+  res.statusCode = Number(status);
+  if (typeof rest[0] === "string") res.statusMessage = rest[0];
+  const headers = rest.find((item) => typeof item === "object") ?? {};
+  // [[name, value], …], or [name, value, …], or { name: value, … }.
+  const list = Array.isArray(headers)
+    ? headers.flat(Array.isArray(headers[0]) ? 1 : 0)
+    : Object.entries(headers).flat();
+  for (let i = 0; i < list.length; i += 2) res.removeHeader(String(list[i]));
+  for (let i = 0; i < list.length; i += 2) {
+    res.appendHeader(String(list[i]), [list[i + 1] ?? []].flat().map(String));
+  }
+  return res;
+}
+
+/** What a handler still writes to a response that another took the place of. */
+function swallow(res: ServerResponse, args: readonly unknown[]): unknown {
+  for (const callback of args) if (typeof callback === "function") callback();
+  return res;
+}
