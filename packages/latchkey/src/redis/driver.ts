@@ -8,9 +8,6 @@ export interface Script {
   readonly sha1: string;
 }
 
-/** Sends one command and resolves to its reply; `key` tells where. */
-export type Send = (key: string, args: readonly string[]) => Promise<unknown>;
-
 /** A client library that can be under a driver. */
 export type Library = "redis" | "ioredis";
 export type Topology = "single" | "sentinel" | "cluster";
