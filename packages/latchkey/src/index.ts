@@ -11,7 +11,6 @@ export {
   type RevokeOptions,
   type SessionInfo,
   type SessionManager,
-  type SessionsOptions,
 } from "./core/manager.ts";
 export type { PolicyOptions } from "./core/policy.ts";
 export {
@@ -30,6 +29,7 @@ export type {
   RotateOptions,
   Session,
 } from "./core/session.ts";
+export type { SessionsOptions } from "./core/sessions-options.ts";
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./core/standard-schema.ts";
 export {
   ABSOLUTE_TIMEOUT_MAX_MS,

@@ -6,3 +6,8 @@ export interface Clock {
 }
 
 export const systemClock: Clock = { now: () => Date.now() };
+
+/** Milliseconds from some moment on, never set back: how long something takes. */
+export function monotonicMs(): number {
+  return performance.now();
+}

@@ -4,7 +4,8 @@ import { exchange } from "../../../../tests/support/sessions.ts";
 import { memoryStore } from "../memory/memory-store.ts";
 import { ManualClock } from "../testing/manual-clock.ts";
 import { SessionError } from "./errors.ts";
-import { createSessions, type SessionManager, type SessionsOptions } from "./manager.ts";
+import { createSessions, type SessionManager } from "./manager.ts";
+import type { SessionsOptions } from "./sessions-options.ts";
 import type { SessionStore } from "./store.ts";
 
 const HOUR = 3_600_000;

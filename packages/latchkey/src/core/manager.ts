@@ -1,4 +1,5 @@
 /** ★ A request becomes a session here: `open` reads its token, asks the store, judges the answer. */
+import { monotonicMs } from "./clock.ts";
 import { readCredential } from "./credential.ts";
 import { isForged } from "./csrf.ts";
 import { checkSize, fitted, parseFields, validate } from "./data.ts";
@@ -6,15 +7,7 @@ import { cannotSay, SessionError } from "./errors.ts";
 import type { RefuseReason, SessionListener } from "./events.ts";
 import type { HttpExchange } from "./exchange.ts";
 import { Head } from "./head.ts";
-import { invalidOption, refuseUnknown } from "./options.ts";
-import {
-  checkPolicy,
-  fits,
-  isTouchDue,
-  openingOf,
-  type Policy,
-  type PolicyOptions,
-} from "./policy.ts";
+import { checkPolicy, fits, isTouchDue, openingOf, type Policy } from "./policy.ts";
 import { checkUser, type Fields, type SessionRecord } from "./record.ts";
 import { type RotationWish, rotate } from "./rotation.ts";
 import {
@@ -25,6 +18,7 @@ import {
   Session,
   type SessionActions,
 } from "./session.ts";
+import { checkOptions, type SessionsOptions } from "./sessions-options.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 import type { SessionStore } from "./store.ts";
 import {
@@ -41,19 +35,6 @@ import { endUnheld } from "./unheld.ts";
 import { type OpenOptions, Visit } from "./visit.ts";
 import { once, systemWarn, type Warn } from "./warning.ts";
 
-export interface SessionsOptions<Data = Record<string, unknown>> extends PolicyOptions {
-  /** Where sessions are kept: `await redisStore({ url })`, or `memoryStore()` for tests. */
-  readonly store: SessionStore;
-  /** The shape of `session.data`: any Standard Schema (zod, valibot, arktype) of an object. */
-  readonly data?: StandardSchema<Data>;
-  /** Hears what happens to sessions. What it throws is ignored: a log must not end a request. */
-  readonly onEvent?: SessionListener;
-  /** Hears, once each, what would go wrong in silence. Default: a warning of the process. */
-  readonly warn?: Warn;
-  /** Source of the secrets. Default: the operating system's. */
-  readonly random?: RandomBytes;
-}
-
 export interface RevokeOptions {
   /** For `revoke`: only if it is this user's; decided in the same step. Else `absent`. */
   readonly owner?: string;
@@ -69,10 +50,8 @@ export type SessionInfo = Pick<
   "sid" | "user" | "device" | "createdAt" | "lastSeenAt" | "expiresAt" | "absoluteExpiresAt"
 >;
 
-const OPTION_NAMES: readonly string[] = [
-  ...["store", "data", "onEvent", "warn", "random", "layout", "idleTimeout", "absoluteTimeout"],
-  ...["maxPerUser", "atLimit", "rotationGrace", "cookie", "trustedOrigins", "csrf"],
-];
+/** With a touch of at most 250 ms after it, a request is opened within 400 ms. */
+const SLOW_LOAD_MS = 150;
 /** Fresh ids to draw before the source of randomness counts as broken. */
 const MINT_TRIES = 3;
 /** A device is remembered in so many characters. */
@@ -141,6 +120,7 @@ export class SessionManager<Data = Record<string, unknown>> {
     const parsed = parseToken(token, layout);
     if (parsed === undefined) return this.#refuse("malformed");
     const { sid } = parsed;
+    const askedAt = monotonicMs();
     try {
       const loaded = await this.#store.load(sid);
       if (loaded.outcome === "rotated") {
@@ -154,7 +134,10 @@ export class SessionManager<Data = Record<string, unknown>> {
       if (opening === "late")
         return this.#reused(sid, -(record.previous?.graceMs ?? 0), record.user);
       if (parseFields(record.data) === undefined) return this.#refuse("corrupt", sid);
-      if (readOnly || !isTouchDue(record, touchIntervalMs)) return { status: "valid", record };
+      // An answer that was slow to come leaves no time for a touch: the next request tries again.
+      const isSlow = monotonicMs() - askedAt > SLOW_LOAD_MS;
+      const isDue = !readOnly && !isSlow && isTouchDue(record, touchIntervalMs);
+      if (!isDue) return { status: "valid", record };
       return await this.#touched(record);
     } catch (cause) {
       return { status: "unknown", cause };
@@ -352,25 +335,6 @@ export class SessionManager<Data = Record<string, unknown>> {
     } catch {
       ignore();
     }
-  }
-}
-
-function checkOptions(options: SessionsOptions<never> | SessionsOptions<unknown>): void {
-  if (typeof options?.store?.load !== "function") {
-    throw invalidOption("store", "must be a SessionStore (is an await missing before redisStore?)");
-  }
-  refuseUnknown(options, OPTION_NAMES, "createSessions");
-  if (options.data !== undefined && options.data["~standard"]?.version !== 1) {
-    throw invalidOption("data", "must be a Standard Schema");
-  }
-  if (options.onEvent !== undefined && typeof options.onEvent !== "function") {
-    throw invalidOption("onEvent", "must be a function");
-  }
-  if (options.warn !== undefined && typeof options.warn !== "function") {
-    throw invalidOption("warn", "must be a function");
-  }
-  if (options.random !== undefined && typeof options.random !== "function") {
-    throw invalidOption("random", "must be a function that gives bytes");
   }
 }
 

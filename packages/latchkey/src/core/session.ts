@@ -302,6 +302,8 @@ export class Session<Data = Record<string, unknown>> {
     const cookies = cookieValues(head.exchange.headers("cookie"), cookie.name);
     // Too late for the head, the session ends all the same: then the cookie opens nothing.
     if (cookies.length > 0 && head.isOpen) head.setCookie(clearCookieLine(cookie));
+    // What could not be said a moment ago is not asked again: two waits in one request are one too many.
+    this.#record();
     // Its own too, if that opened nothing: it may have been rotated away, and who sends it means it.
     const known = this.#last === undefined ? undefined : this.#token;
     const tokens = new Set(presentedTokens(head.exchange, cookie.name));

@@ -136,7 +136,7 @@ export class RedisNode implements Link {
     let connection: Connection | undefined;
     try {
       this.#at = await answered(this.#options.locate(), OPEN_LIMIT_MS);
-      connection = this.#options.access.dialler.dial(this.#at, this.#options.access.tls);
+      connection = ending(this.#options.access.dialler.dial(this.#at, this.#options.access.tls));
       await answered(this.#greet(connection), OPEN_LIMIT_MS);
       if (!this.#isClosed) return connection;
       connection.destroy();
@@ -185,6 +185,22 @@ export class RedisNode implements Link {
     const where = host === undefined ? "" : `${host}:${port}: `;
     this.#problem = new Error(where + explained(causeOf(error)), { cause: causeOf(error) });
   }
+}
+
+/** A connection that is lost when we destroy it, also if its client says nothing of that. */
+function ending(connection: Connection): Connection {
+  let end = (_reason: Error): void => {};
+  const ended = new Promise<Error>((resolve) => {
+    end = resolve;
+  });
+  return {
+    ...connection,
+    lost: Promise.race([connection.lost, ended]),
+    destroy() {
+      connection.destroy();
+      end(new Error("the connection was given up"));
+    },
+  };
 }
 
 /** One question on a connection of its own, which is gone afterwards. */

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { type ClientRequest, type IncomingMessage, request as openRequest } from "node:http";
 import type { Duration } from "../core/duration.ts";
-import { createSessions, type SessionManager, type SessionsOptions } from "../core/manager.ts";
+import { createSessions, type SessionManager } from "../core/manager.ts";
 import type { Session } from "../core/session.ts";
+import type { SessionsOptions } from "../core/sessions-options.ts";
 import type { SessionStore } from "../core/store.ts";
 import type { OpenOptions } from "../core/visit.ts";
 import { WatchedStore } from "./watched-store.ts";
