@@ -3,6 +3,7 @@
  * Cluster, as a user who may do what docs/guide/redis.md says and nothing else.
  */
 import { readdirSync, readFileSync } from "node:fs";
+import { nearCache } from "latchkey/near-cache";
 import { redisStore } from "latchkey/redis";
 import { type StoreHarness, storeConformance } from "latchkey/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -11,6 +12,7 @@ import { connectResp, type Resp, respOnce } from "./support/resp.ts";
 import { ROOT } from "./support/server.ts";
 import { PATIENT } from "./support/stores.ts";
 import { KINDS, type Place, TOPOLOGIES, usePlaces } from "./support/topologies.ts";
+import { until } from "./support/until.ts";
 
 const placeOf = usePlaces();
 const GUIDE = readFileSync(`${ROOT}/docs/guide/redis.md`, "utf8");
@@ -53,6 +55,15 @@ for (const [library, topology] of KINDS) {
     return harness;
   });
 }
+
+test.each(TOPOLOGIES)("the guide lets a near cache listen: %s", async (topology) => {
+  const near = nearCache(
+    await redisStore({ url: asUser(placeOf(topology)), callTimeout: PATIENT }),
+  );
+  await until(() => near.stats().problem === undefined);
+  expect(near.stats().live).toBe(placeOf(topology).primaries.length);
+  await near.close();
+});
 
 test("the guide lets the user do all that the scripts do", () => {
   const folder = `${ROOT}/packages/latchkey/src/redis/scripts`;

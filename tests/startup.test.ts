@@ -39,6 +39,8 @@ describe("a bad setting: exit 78, its name first, its value never", () => {
     ["SESSION_TTL_SECONDS", { SESSION_TTL_SECONDS: "34560001" }],
     ["SESSION_PREFIX", { SESSION_PREFIX: "{a}" }],
     ["SESSION_PREFIX", { SESSION_PREFIX: "a*" }],
+    ["NEAR_CACHE_ENTRIES", { NEAR_CACHE_ENTRIES: "1000001" }],
+    ["NEAR_CACHE_ENTRIES", { NEAR_CACHE_ENTRIES: "all" }],
     ["REDIS_URL", { REDIS_URL: "localhost:6379" }],
     ["REDIS_URL", { REDIS_URL: "http://localhost:6379" }],
     ["REDIS_URL", { REDIS_URL: "redis://localhost:port" }],

@@ -28,6 +28,7 @@ const SURFACE: Record<string, string[]> = {
     "parseRedisUrl",
     "redisStore",
   ],
+  "latchkey/near-cache": ["NEAR_CACHE_ENTRIES", "nearCache"],
   "latchkey/memory": ["memoryStore"],
   "latchkey/node": [
     "nodeExchange",

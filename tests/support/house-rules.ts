@@ -19,6 +19,10 @@ const ROOMS: readonly Room[] = [
   { at: new RegExp(`^${LIB}/core/`), may: [core()] },
   { at: new RegExp(`^${LIB}/memory/`), may: [core()] },
   {
+    at: new RegExp(`^${LIB}/redis/feed/`),
+    may: [core(), new RegExp(`^${LIB}/redis/`), /^node:(net|tls)$/],
+  },
+  {
     at: new RegExp(`^${LIB}/redis/`),
     may: [core(), new RegExp(`^${LIB}/redis/`), /^(redis|ioredis)$/],
   },

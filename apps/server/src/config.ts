@@ -1,5 +1,6 @@
 /** Environment and flags → checked settings; every problem is reported at once, by its name. */
 import { parseArgs } from "node:util";
+import { NEAR_CACHE_ENTRIES } from "latchkey/near-cache";
 import { parseRedisUrl } from "latchkey/redis";
 import { z } from "zod";
 
@@ -12,6 +13,8 @@ export interface Config {
   readonly redisUrl: string | undefined;
   readonly sessionTtlSeconds: number;
   readonly sessionPrefix: string;
+  /** Sessions kept in the memory of this process at most; 0: none. */
+  readonly nearCacheEntries: number;
   /** `--memory`: no Redis, sessions end with the process. */
   readonly memory: boolean;
   /** False with `--no-install`. */
@@ -30,6 +33,8 @@ export class ConfigError extends Error {
 
 /** 400 days, the longest life of a session. */
 const TTL_MAX_SECONDS = 400 * 86_400;
+/** Some 400 MB. */
+const NEAR_CACHE_MAX = 1_000_000;
 const LOOPBACK = /^(127(\.\d{1,3}){3}|\[?::1\]?|localhost)$/i;
 const EXPOSE = ["published-on-loopback", "private-network"] as const;
 
@@ -55,6 +60,7 @@ export function readConfig(
     redisUrl: settings.REDIS_URL,
     sessionTtlSeconds: settings.SESSION_TTL_SECONDS,
     sessionPrefix: settings.SESSION_PREFIX,
+    nearCacheEntries: settings.NEAR_CACHE_ENTRIES,
     ...flags,
   };
 }
@@ -69,6 +75,7 @@ const SETTINGS = z.object({
     .string()
     .regex(/^[\w.:/-]{1,64}$/, "must be 1 to 64 of the characters A-Z a-z 0-9 _ . : / -")
     .default("session:"),
+  NEAR_CACHE_ENTRIES: wholeNumber(0, NEAR_CACHE_MAX).default(NEAR_CACHE_ENTRIES),
 });
 
 /** What several settings say together; checked also when single ones are bad, to tell all at once. */

@@ -1,5 +1,6 @@
 /** The one place where the server's Redis connection is made. */
 import type { SessionStore } from "latchkey";
+import { nearCache } from "latchkey/near-cache";
 import { connect, redisStore } from "latchkey/redis";
 import { ConfigError } from "./config.ts";
 
@@ -10,6 +11,13 @@ export interface RedisConnection {
   close(): Promise<void>;
 }
 
+export interface RedisWishes {
+  readonly url: string;
+  readonly prefix: string;
+  /** 0: every check asks Redis. */
+  readonly nearCacheEntries: number;
+}
+
 /** How long the server waits for Redis at its start before it gives up. */
 const START_TIMEOUT_MS = 2_000;
 
@@ -18,7 +26,7 @@ const START_TIMEOUT_MS = 2_000;
  * cannot be reached, with `ConfigError` if the keyspace belongs to a server of another profile.
  */
 export async function connectRedis(
-  { url, prefix }: { readonly url: string; readonly prefix: string },
+  { url, prefix, nearCacheEntries }: RedisWishes,
   say: (line: string) => void,
 ): Promise<RedisConnection> {
   let isLost = false;
@@ -41,12 +49,17 @@ export async function connectRedis(
     throw error;
   }
   isStarted = true;
+  const redis = await redisStore({ driver, prefix });
+  const store = nearCacheEntries > 0 ? nearCache(redis, { maxEntries: nearCacheEntries }) : redis;
   return {
-    store: await redisStore({ driver, prefix }),
+    store,
     async ping() {
       await driver.command("", ["PING"]);
     },
-    close: () => driver.close(),
+    async close() {
+      await store.close();
+      await driver.close();
+    },
   };
 }
 

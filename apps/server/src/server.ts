@@ -68,6 +68,7 @@ async function openBacking({
   memory,
   redisUrl,
   sessionPrefix,
+  nearCacheEntries,
   allowInstall,
 }: Config): Promise<Backing> {
   if (memory) {
@@ -80,7 +81,7 @@ async function openBacking({
       ? await bringUpRedis({ dataDir: DATA_DIR, allowInstall, say })
       : undefined;
   const redis = await connectRedis(
-    { url: local?.url ?? redisUrl ?? "", prefix: sessionPrefix },
+    { url: local?.url ?? redisUrl ?? "", prefix: sessionPrefix, nearCacheEntries },
     say,
   );
   say("Connected to Redis");

@@ -5,6 +5,7 @@ export type { Duration } from "./core/duration.ts";
 export { isSessionError, SessionError, type SessionErrorCode } from "./core/errors.ts";
 export type { RefuseReason, RevokeReason, SessionEvent, SessionListener } from "./core/events.ts";
 export type { HttpExchange } from "./core/exchange.ts";
+export type { FeedStats, InvalidationFeed, ObservableStore } from "./core/feed.ts";
 export {
   createSessions,
   DEVICE_MAX_CHARS,
@@ -33,6 +34,7 @@ export type { SessionsOptions } from "./core/sessions-options.ts";
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./core/standard-schema.ts";
 export {
   ABSOLUTE_TIMEOUT_MAX_MS,
+  type CachingStore,
   type Cap,
   type Change,
   type CreateOutcome,

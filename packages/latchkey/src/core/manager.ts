@@ -20,7 +20,7 @@ import {
 } from "./session.ts";
 import { checkOptions, type SessionsOptions } from "./sessions-options.ts";
 import type { StandardSchema } from "./standard-schema.ts";
-import type { SessionStore } from "./store.ts";
+import { type CachingStore, isCaching, type SessionStore } from "./store.ts";
 import {
   formatToken,
   hashSecret,
@@ -30,6 +30,7 @@ import {
   type RandomBytes,
   type SessionId,
   systemRandom,
+  TOKEN_LENGTH,
 } from "./token.ts";
 import { endUnheld } from "./unheld.ts";
 import { type OpenOptions, Visit } from "./visit.ts";
@@ -66,6 +67,8 @@ export function createSessions<Data = Record<string, unknown>>(
 
 export class SessionManager<Data = Record<string, unknown>> {
   readonly #store: SessionStore;
+  /** The same store, if it has a memory. */
+  readonly #cache: CachingStore | undefined;
   readonly #policy: Policy;
   readonly #schema: StandardSchema<Data> | undefined;
   readonly #random: RandomBytes;
@@ -75,6 +78,7 @@ export class SessionManager<Data = Record<string, unknown>> {
   constructor(options: SessionsOptions<Data>) {
     checkOptions(options);
     this.#store = options.store;
+    this.#cache = isCaching(options.store) ? options.store : undefined;
     this.#policy = checkPolicy(options);
     this.#schema = options.data;
     this.#random = options.random ?? systemRandom;
@@ -90,7 +94,7 @@ export class SessionManager<Data = Record<string, unknown>> {
   /** For adapters: `open`, and what is to be done when the response begins and ends. */
   async visit(
     exchange: HttpExchange,
-    { readOnly = false }: OpenOptions = {},
+    { readOnly = false, fresh = false }: OpenOptions = {},
   ): Promise<Visit<Data>> {
     const { cookie, origins } = this.#policy;
     const head = new Head(exchange, cookie, this.#warn);
@@ -102,7 +106,7 @@ export class SessionManager<Data = Record<string, unknown>> {
     if (credential.kind === "duplicate") this.#refuse("duplicate");
     const answer: Answer =
       credential.kind === "token"
-        ? await this.#check(credential.token, readOnly)
+        ? await this.#check(credential.token, readOnly, fresh)
         : { status: "invalid" };
     const values = await this.#values(answer);
     const context = { head, credential, cookie, actions: this.#actions, values };
@@ -111,12 +115,17 @@ export class SessionManager<Data = Record<string, unknown>> {
   }
 
   /** Whose token is this? For transports that are no HTTP request; `open` asks the same way. */
-  check(token: string): Promise<Answer> {
-    return this.#check(token, false);
+  check(token: string, { fresh = false }: Pick<OpenOptions, "fresh"> = {}): Promise<Answer> {
+    return this.#check(token, false, fresh);
   }
 
-  async #check(token: string, readOnly: boolean): Promise<Answer> {
+  async #check(token: string, readOnly: boolean, fresh: boolean): Promise<Answer> {
     const { layout, touchIntervalMs } = this.#policy;
+    const known = fresh ? undefined : this.#recall(token);
+    if (known !== undefined) {
+      const isDue = !readOnly && isTouchDue(known, touchIntervalMs);
+      return isDue ? this.#touched(known) : { status: "valid", record: known };
+    }
     const parsed = parseToken(token, layout);
     if (parsed === undefined) return this.#refuse("malformed");
     const { sid } = parsed;
@@ -137,11 +146,20 @@ export class SessionManager<Data = Record<string, unknown>> {
       // An answer that was slow to come leaves no time for a touch: the next request tries again.
       const isSlow = monotonicMs() - askedAt > SLOW_LOAD_MS;
       const isDue = !readOnly && !isSlow && isTouchDue(record, touchIntervalMs);
-      if (!isDue) return { status: "valid", record };
-      return await this.#touched(record);
+      if (isDue) return await this.#touched(record);
+      // One in its grace is not remembered: when that ends, nothing changes in the store.
+      if (opening === "opens") this.#cache?.remember(token, record);
+      return { status: "valid", record };
     } catch (cause) {
       return { status: "unknown", cause };
     }
+  }
+
+  /** What a near cache knows of this token. */
+  #recall(token: string): SessionRecord | undefined {
+    // A cache may serve a manager of another layout as well, whose tokens are no tokens here.
+    if (token.length !== TOKEN_LENGTH[this.#policy.layout]) return undefined;
+    return this.#cache?.recall(token);
   }
 
   async #touched(record: SessionRecord): Promise<Answer> {

@@ -149,15 +149,18 @@ export function isFresh(record: SessionRecord | undefined, maxAgeMs: number): bo
   return record.expiresAt - record.remainingMs - record.authTime <= maxAgeMs;
 }
 
-/** `late`: it opened the session once, and was rotated longer ago than the grace. */
-export type Opening = "opens" | "late" | "wrong";
+/**
+ * `graced`: by the token before the last rotation, whose grace runs. `late`: it opened the session
+ * once, and was rotated longer ago than the grace.
+ */
+export type Opening = "opens" | "graced" | "late" | "wrong";
 
 /** Whether a token opens the record that was found under its sid. */
 export function openingOf(token: ParsedToken, record: SessionRecord): Opening {
   const { previous } = record;
   if (token.sid === record.sid && fits(token.secret, record.secretHash)) return "opens";
   if (previous === undefined || !fits(token.secret, previous.secretHash)) return "wrong";
-  return previous.graceMs > 0 ? "opens" : "late";
+  return previous.graceMs > 0 ? "graced" : "late";
 }
 
 /** Whether a secret is the one behind a hash; a token without secret fits only what has no hash. */

@@ -249,3 +249,23 @@ export interface SessionStore {
   /** Lets go of connections that the store opened itself. Sessions stay. */
   close(): Promise<void>;
 }
+
+/** A store with a memory in this process, such as a near cache. */
+export interface CachingStore extends SessionStore {
+  /**
+   * What `remember` was given for this very token, if it still holds; undefined: ask by `load`. Asks
+   * nobody and waits for nothing. The record is as `load` gave it but for `remainingMs`, which counts
+   * on, and the hashes of secrets, which are left out.
+   */
+  recall(token: string): SessionRecord | undefined;
+
+  /**
+   * This token opens this record, as the last `load` of its id gave it. Kept until anything may have
+   * changed. To be called before anything else is waited for.
+   */
+  remember(token: string, record: SessionRecord): void;
+}
+
+export function isCaching(store: SessionStore): store is CachingStore {
+  return "recall" in store && "remember" in store;
+}

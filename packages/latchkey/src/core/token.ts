@@ -24,6 +24,12 @@ export interface ParsedToken {
   readonly secret: string | undefined;
 }
 
+/** Characters of a session id; every token begins with one. */
+export const SID_LENGTH = 24;
+
+/** Characters of a token. */
+export const TOKEN_LENGTH: Readonly<Record<Layout, number>> = { split: 57, literal: SID_LENGTH };
+
 const SID = /^[A-Za-z0-9_-]{24}$/;
 const SPLIT_TOKEN = /^([A-Za-z0-9_-]{24})\.([A-Za-z0-9_-]{32})$/;
 /** 24 bytes are 32 characters of base64url, 192 bits. */

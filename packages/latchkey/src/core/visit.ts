@@ -15,6 +15,11 @@ import type { Warn } from "./warning.ts";
 export interface OpenOptions {
   /** The session is looked at only: nothing of it is written, its use prolongs nothing. */
   readonly readOnly?: boolean;
+  /**
+   * A near cache is passed by: the store itself is asked. For what must not be done on the word of
+   * some milliseconds ago.
+   */
+  readonly fresh?: boolean;
 }
 
 /** From here on a handler failed, whatever it answers. */

@@ -6,17 +6,19 @@
  */
 import { isSessionError } from "../core/errors.ts";
 import { answerOf, explained } from "./answers.ts";
-import { idle, type Library, pause, type Topology } from "./driver.ts";
-import type { Link, Sent } from "./link.ts";
-import { type Access, askOnce, type Endpoint, RedisNode } from "./node.ts";
+import { answered, every, idle, type Library, pause, type Topology } from "./driver.ts";
+import type { Endpoint, Moved, Primary, Sent, TracedLink } from "./link.ts";
+import { type Access, askOnce, RedisNode } from "./node.ts";
 import { SLOT_COUNT, slotOf } from "./slots.ts";
 
 /** Between two looks at the map while not every slot is served. */
 const LOOK_MS = 250;
+/** Between two looks at it for a near cache, which is told nothing by those who serve its slots no more. */
+const TRACED_LOOK_MS = 500;
 /** A command that is sent from node to node more often will not arrive. */
 const REDIRECTS_MAX = 5;
 
-export class ClusterLink implements Link {
+export class ClusterLink implements TracedLink {
   readonly library: Library;
   readonly topology: Topology = "cluster";
   readonly #access: Access;
@@ -29,6 +31,9 @@ export class ClusterLink implements Link {
   #mapProblem: Error | undefined = new Error("the slots are not known yet");
   #isLooking = false;
   #isClosed = false;
+  readonly #movers = new Set<Moved>();
+  #stopLooking: (() => void) | undefined;
+  #turn = 0;
 
   /** Begins to connect. */
   constructor(access: Access, seeds: readonly Endpoint[], onChange: () => void) {
@@ -58,8 +63,28 @@ export class ClusterLink implements Link {
     return [...this.#nodes.values()].some((node) => node.problem() === undefined);
   }
 
+  primaries(): readonly Primary[] {
+    const found = new Map<string, [number, number][]>();
+    this.#owners.forEach((address, slot) => {
+      if (address === undefined) return;
+      const ranges = found.get(address) ?? [];
+      const last = ranges.at(-1);
+      if (last !== undefined && last[1] === slot - 1) last[1] = slot;
+      else ranges.push([slot, slot]);
+      found.set(address, ranges);
+    });
+    return [...found].map(([address, slots]) => ({ endpoint: endpointOf(address), slots }));
+  }
+
+  onMove(listener: Moved): () => void {
+    this.#movers.add(listener);
+    this.#stopLooking ??= every(TRACED_LOOK_MS, () => void this.#lookAgain());
+    return () => this.#movers.delete(listener);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#stopLooking?.();
     await Promise.all([...this.#nodes.values()].map((node) => node.close()));
   }
 
@@ -79,6 +104,7 @@ export class ClusterLink implements Link {
         if (word === "MOVED" || word === "CLUSTERDOWN" || word === "READONLY") void this.#look();
         const to = redirects < REDIRECTS_MAX ? redirectOf(error, trip.address) : undefined;
         if (to === undefined) throw error;
+        this.#tellMoved(slotOf(command.key));
         if (word === "MOVED") this.#owners[slotOf(command.key)] = addressOf(to);
         trip.address = addressOf(to);
         trip.sent = await this.#sendTo(to, command, word === "ASK");
@@ -128,6 +154,24 @@ export class ClusterLink implements Link {
     this.#isLooking = false;
   }
 
+  #tellMoved(slot?: number): void {
+    for (const moved of this.#movers) moved(slot);
+  }
+
+  /** Each time at another node: one that is cut off from the rest would not know of a change. */
+  async #lookAgain(): Promise<void> {
+    const up = [...this.#nodes].filter(([, node]) => node.problem() === undefined);
+    const [address, node] = up[this.#turn++ % up.length] ?? [];
+    const sent = node?.send("", ["CLUSTER", "SLOTS"]);
+    if (address === undefined || sent === undefined) return;
+    try {
+      const reply = await answered(sent.reply, TRACED_LOOK_MS);
+      if (!this.#isClosed) this.#use(parseSlots(reply, endpointOf(address)));
+    } catch {
+      // A node that does not answer is noticed by its own beat.
+    }
+  }
+
   /** The first answer of any: a node that hangs keeps nobody waiting. */
   async #ask(): Promise<(string | undefined)[]> {
     const addresses = new Set([...this.#nodes.keys(), ...this.#seeds.map(addressOf)]);
@@ -138,7 +182,9 @@ export class ClusterLink implements Link {
   }
 
   #use(owners: (string | undefined)[]): void {
+    const isAnother = owners.some((address, slot) => address !== this.#owners[slot]);
     this.#owners = owners;
+    if (isAnother) this.#tellMoved();
     const addresses = new Set(owners);
     for (const [address, node] of this.#nodes) {
       if (addresses.has(address)) continue;

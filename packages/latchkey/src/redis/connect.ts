@@ -4,9 +4,10 @@ import { SessionError } from "../core/errors.ts";
 import { invalidOption } from "../core/options.ts";
 import { ClusterLink } from "./cluster.ts";
 import { CALL_TIMEOUT, type Library, pause, type RedisDriver } from "./driver.ts";
+import { redisFeed } from "./feed/invalidation-feed.ts";
 import { guarded } from "./guard.ts";
 import { type IoredisClient, ioredisDialler, ioredisLink } from "./ioredis.ts";
-import type { Link } from "./link.ts";
+import type { TracedLink } from "./link.ts";
 import { type Access, type Dialler, isHopeless, RedisNode } from "./node.ts";
 import { type NodeRedisClient, nodeRedisDialler, nodeRedisLink } from "./node-redis.ts";
 import { SentinelLink } from "./sentinel.ts";
@@ -43,7 +44,9 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
   const { onChange = () => {}, timeoutMs = CONNECT_TIMEOUT_MS } = options;
   const link = open(target, dialler, () => onChange(link.problem()));
   await up(link, timeoutMs);
-  return guarded(link, options.callTimeoutMs ?? CALL_TIMEOUT_MS);
+  return guarded(link, options.callTimeoutMs ?? CALL_TIMEOUT_MS, (prefix) =>
+    redisFeed(link, target, prefix),
+  );
 }
 
 /**
@@ -71,7 +74,7 @@ async function diallerOf(library: Library | undefined): Promise<Dialler> {
   });
 }
 
-function open(target: Target, dialler: Dialler, changed: () => void): Link {
+function open(target: Target, dialler: Dialler, changed: () => void): TracedLink {
   const { topology, endpoints, tls, username, password, database } = target;
   const access: Access = { dialler, tls, username, password, database };
   // While the link is being made there is nothing to tell of it yet.
@@ -84,7 +87,7 @@ function open(target: Target, dialler: Dialler, changed: () => void): Link {
   return new RedisNode({ locate, access, topology, isProbed: true, onChange });
 }
 
-async function up(link: Link, timeoutMs: number): Promise<void> {
+async function up(link: TracedLink, timeoutMs: number): Promise<void> {
   const end = performance.now() + timeoutMs;
   for (let problem = link.problem(); problem !== undefined; problem = link.problem()) {
     const isLate = performance.now() >= end;

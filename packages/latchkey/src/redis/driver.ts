@@ -1,6 +1,7 @@
 /** What the store asks of a Redis client, and the only file of the library that has timers. */
 import type { Duration } from "../core/duration.ts";
 import { SessionError } from "../core/errors.ts";
+import type { InvalidationFeed } from "../core/feed.ts";
 import { refusal } from "./answers.ts";
 
 export interface Script {
@@ -35,6 +36,8 @@ export interface RedisDriver {
     args: readonly string[],
     moving?: Moving,
   ): Promise<readonly unknown[]>;
+  /** Tells which sessions under this prefix change; undefined where the connections are not ours. */
+  readonly feed?: ((prefix: string) => InvalidationFeed) | undefined;
   close(): Promise<void>;
 }
 

@@ -29,22 +29,24 @@ const RETRY_PAUSE_MS = 10;
 const READS = /^#!lua flags=no-writes\n/;
 
 /** @param limitMs the longest wait for one call */
-export function guarded(link: Link, limitMs: number): RedisDriver {
-  return new Guard(link, limitMs);
+export function guarded(link: Link, limitMs: number, feed?: RedisDriver["feed"]): RedisDriver {
+  return new Guard(link, limitMs, feed);
 }
 
 class Guard implements RedisDriver {
   readonly library: RedisDriver["library"];
   readonly topology: RedisDriver["topology"];
+  readonly feed: RedisDriver["feed"];
   readonly #link: Link;
   readonly #limitMs: number;
   readonly #inFlight = new Set<Sent>();
   #checks = 0;
   #checkedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(link: Link, limitMs: number) {
+  constructor(link: Link, limitMs: number, feed: RedisDriver["feed"]) {
     this.library = link.library;
     this.topology = link.topology;
+    this.feed = feed;
     this.#link = link;
     this.#limitMs = limitMs;
   }

@@ -3,8 +3,8 @@
  * shape, so that nobody who uses another client has to install it.
  */
 import { invalidOption } from "../core/options.ts";
-import type { Link } from "./link.ts";
-import type { Connection, Dialler, Endpoint } from "./node.ts";
+import type { Endpoint, Link } from "./link.ts";
+import type { Connection, Dialler } from "./node.ts";
 import { slotOf } from "./slots.ts";
 
 /** A client made by `new Redis()`, of a single server or through Sentinel. */

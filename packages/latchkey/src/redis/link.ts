@@ -7,6 +7,17 @@
  */
 import type { Library, Topology } from "./driver.ts";
 
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A server that takes writes, and the hash slots that it serves, as [first, last]. */
+export interface Primary {
+  readonly endpoint: Endpoint;
+  readonly slots: readonly (readonly [number, number])[];
+}
+
 /** A command on its way. */
 export interface Sent {
   readonly reply: Promise<unknown>;
@@ -27,4 +38,18 @@ export interface Link {
   /** Why not everything can be sent at the moment; undefined: it can. */
   problem(): Error | undefined;
   close(): Promise<void>;
+}
+
+export type Moved = (slot?: number) => void;
+
+/** A link that tells where it reads, so that a near cache can listen there. */
+export interface TracedLink extends Link {
+  /** Who is asked about which slot now; none where nobody is. */
+  primaries(): readonly Primary[];
+  /**
+   * From now on `listener` is called before anything is read from another server than `primaries`
+   * said: with the slot where only one command goes elsewhere, without for all that has changed.
+   * Until what this returns is called.
+   */
+  onMove(listener: Moved): () => void;
 }

@@ -3,8 +3,8 @@
  * Typed by shape, so that nobody who uses another client has to install it.
  */
 import { invalidOption } from "../core/options.ts";
-import type { Link, Sent } from "./link.ts";
-import type { Connection, Dialler, Endpoint } from "./node.ts";
+import type { Endpoint, Link, Sent } from "./link.ts";
+import type { Connection, Dialler } from "./node.ts";
 import { slotOf } from "./slots.ts";
 
 interface SendOptions {

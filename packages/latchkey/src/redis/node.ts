@@ -10,12 +10,8 @@
 import { isSessionError } from "../core/errors.ts";
 import { answerOf, explained } from "./answers.ts";
 import { answered, every, idle, type Library, type Topology } from "./driver.ts";
-import type { Link, Sent } from "./link.ts";
-
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
-}
+import type { Endpoint, Moved, Primary, Sent, TracedLink } from "./link.ts";
+import { ALL_SLOTS } from "./slots.ts";
 
 /** A connection that never comes back: once lost, it is lost. */
 export interface Connection {
@@ -74,7 +70,7 @@ export interface NodeOptions {
   readonly onChange: () => void;
 }
 
-export class RedisNode implements Link {
+export class RedisNode implements TracedLink {
   readonly library: Library;
   readonly topology: Topology;
   readonly #options: NodeOptions;
@@ -82,6 +78,7 @@ export class RedisNode implements Link {
   #at: Endpoint | undefined;
   #problem: Error | undefined = new Error("not connected yet");
   #isClosed = false;
+  readonly #movers = new Set<Moved>();
 
   /** Begins to connect. */
   constructor(options: NodeOptions) {
@@ -106,6 +103,15 @@ export class RedisNode implements Link {
 
   problem(): Error | undefined {
     return this.#problem;
+  }
+
+  primaries(): readonly Primary[] {
+    return this.#at === undefined ? [] : [{ endpoint: this.#at, slots: [ALL_SLOTS] }];
+  }
+
+  onMove(listener: Moved): () => void {
+    this.#movers.add(listener);
+    return () => this.#movers.delete(listener);
   }
 
   async close(): Promise<void> {
@@ -155,6 +161,7 @@ export class RedisNode implements Link {
 
   /** Until it is lost. */
   async #hold(connection: Connection): Promise<void> {
+    for (const moved of this.#movers) moved();
     this.#connection = connection;
     this.#problem = undefined;
     this.#options.onChange();

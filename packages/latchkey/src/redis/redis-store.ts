@@ -20,6 +20,7 @@
  * A verb on an id that was rotated lately takes one more round trip: see `#following`.
  * All keys of one script are in one hash slot, because ids are minted that way: see slots.ts.
  */
+import type { InvalidationFeed, ObservableStore } from "../core/feed.ts";
 import type { SessionRecord } from "../core/record.ts";
 import {
   ABSOLUTE_TIMEOUT_MAX_MS,
@@ -34,7 +35,6 @@ import {
   ROTATED_MEMORY_MS,
   type RotateOutcome,
   type Rotation,
-  type SessionStore,
   type Touched,
   type TouchOutcome,
   type UpdateOutcome,
@@ -79,14 +79,14 @@ const BATCH = 200;
  * Opens the store. Rejects with `invalid-option` for a bad option, with "store-unavailable" if Redis
  * at `url` does not answer within 5 s.
  */
-export async function redisStore(options: RedisStoreOptions): Promise<SessionStore> {
+export async function redisStore(options: RedisStoreOptions): Promise<ObservableStore> {
   checkStoreOptions(options);
   const { prefix = DEFAULT_PREFIX, random = systemRandom } = options;
   const keys = keysFor(prefix);
   return new RedisStore(await driverOf(options), keys, random, "url" in options);
 }
 
-class RedisStore implements SessionStore {
+class RedisStore implements ObservableStore {
   readonly #driver: RedisDriver;
   readonly #keys: Keys;
   readonly #random: RandomBytes;
@@ -271,6 +271,10 @@ class RedisStore implements SessionStore {
       sids = [...sids.slice(BATCH), ...listed.moved.filter((sid) => !records.has(sid))];
     }
     return { records: [...records.values()].sort((a, b) => a.expiresAt - b.expiresAt), expired };
+  }
+
+  feed(): InvalidationFeed | undefined {
+    return this.#driver.feed?.(this.#keys.prefix);
   }
 
   async close(): Promise<void> {

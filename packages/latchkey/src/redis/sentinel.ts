@@ -4,13 +4,13 @@
  * had been frozen, and wrote to it for ten seconds.
  */
 import { answered } from "./driver.ts";
-import type { Link, Sent } from "./link.ts";
-import { type Access, type Endpoint, RedisNode } from "./node.ts";
+import type { Endpoint, Link, Moved, Primary, Sent, TracedLink } from "./link.ts";
+import { type Access, RedisNode } from "./node.ts";
 
 /** Longest wait for a Sentinel while others have answered. */
 const ANSWER_LIMIT_MS = 250;
 
-export class SentinelLink implements Link {
+export class SentinelLink implements TracedLink {
   readonly library: Link["library"];
   readonly topology = "sentinel";
   readonly #sentinels: readonly RedisNode[];
@@ -46,6 +46,14 @@ export class SentinelLink implements Link {
 
   problem(): Error | undefined {
     return this.#primary.problem();
+  }
+
+  primaries(): readonly Primary[] {
+    return this.#primary.primaries();
+  }
+
+  onMove(listener: Moved): () => void {
+    return this.#primary.onMove(listener);
   }
 
   async close(): Promise<void> {

@@ -27,6 +27,8 @@
 import type { RandomBytes } from "../core/token.ts";
 
 export const SLOT_COUNT = 16_384;
+/** First and last. */
+export const ALL_SLOTS: readonly [number, number] = [0, SLOT_COUNT - 1];
 const SID_LENGTH = 24;
 const SUFFIX_LENGTH = 3;
 const FREE_LENGTH = SID_LENGTH - SUFFIX_LENGTH;

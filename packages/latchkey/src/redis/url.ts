@@ -1,7 +1,7 @@
 /** Where Redis is, as a URL says it. */
 import { SessionError } from "../core/errors.ts";
 import type { Topology } from "./driver.ts";
-import type { Endpoint } from "./node.ts";
+import type { Endpoint } from "./link.ts";
 
 export interface Target {
   readonly topology: Topology;
