@@ -13,7 +13,7 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { monotonicMs } from "../../core/clock.ts";
-import { every } from "../driver.ts";
+import { every, later } from "../driver.ts";
 import type { Endpoint } from "../link.ts";
 import { encodeCommand, type Reply, Resp3Decoder, RespError } from "./resp3.ts";
 
@@ -56,7 +56,7 @@ export class TrackingLink {
   /** When the newest answered heartbeat was sent. */
   #provenAt = Number.NEGATIVE_INFINITY;
   #heartbeatMs: number | undefined;
-  #retryAt = 0;
+  #stopRetry: () => void = () => {};
   #retryMs = RETRY_MIN_MS;
   #isClosed = false;
   #problem: string | undefined = "not connected yet";
@@ -84,6 +84,7 @@ export class TrackingLink {
   close(): void {
     this.#isClosed = true;
     this.#stop();
+    this.#stopRetry();
     this.#drop();
   }
 
@@ -147,10 +148,6 @@ export class TrackingLink {
 
   #beat(): void {
     const now = monotonicMs();
-    if (this.#socket === undefined) {
-      if (now >= this.#retryAt) this.#connect();
-      return;
-    }
     const [oldest] = this.#beats;
     if (oldest !== undefined && now - oldest > this.#options.leaseMs) {
       this.#lose("silent");
@@ -185,13 +182,14 @@ export class TrackingLink {
     this.#socket?.write(encodeCommand(command));
   }
 
-  /** Nothing is known any more; a new connection is tried at the beats to come. */
+  /** Nothing is known any more; a new connection is tried a little later. */
   #lose(reason: VoidReason): void {
+    if (this.#socket === undefined) return;
     const wasArmed = this.#isArmed;
     this.#problem ??= reason;
     this.#drop();
     if (this.#isClosed) return;
-    this.#retryAt = monotonicMs() + this.#retryMs;
+    this.#stopRetry = later(this.#retryMs, () => this.#connect());
     this.#retryMs = Math.min(2 * this.#retryMs, RETRY_MAX_MS);
     if (wasArmed) this.#options.onVoid(reason);
   }
