@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import express, { type RequestHandler } from "express";
 import { z } from "zod";
-import { Problem, unsupportedType } from "./problem.ts";
+import { Problem, tooLarge, unsupportedType } from "./problem.ts";
 
 export const BODY_MAX_BYTES = 8_192;
 export const USERNAME_MAX_CODE_POINTS = 64;
@@ -28,6 +28,11 @@ export const readJson: RequestHandler = (req, res, next) => {
   const type = req.get("content-type");
   if (type !== undefined && !isJson(type)) {
     throw unsupportedType();
+  }
+  // Said before it is sent: nobody has to read it first.
+  if (Number(req.get("content-length") ?? 0) > BODY_MAX_BYTES) {
+    res.set("Connection", "close");
+    throw tooLarge();
   }
   return parseJson(req, res, next);
 };

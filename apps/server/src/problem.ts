@@ -101,7 +101,7 @@ function problemOf(error: unknown): Problem {
         title: "Something went wrong here",
       });
     case 413:
-      return new Problem({ status: 413, code: "too_large", title: "The body is too large" });
+      return tooLarge();
     case 415:
       return unsupportedType();
     default:
@@ -116,6 +116,10 @@ function problemOf(error: unknown): Problem {
 /** A page of another origin may have made a browser send it. */
 export function forged(): Problem {
   return new Problem({ status: 403, code: "csrf", title: "Refused: from another site" });
+}
+
+export function tooLarge(): Problem {
+  return new Problem({ status: 413, code: "too_large", title: "The body is too large" });
 }
 
 export function unsupportedType(): Problem {

@@ -17,10 +17,17 @@ const EXIT_CONFIG = 78;
 const EXIT_UNAVAILABLE = 69;
 /** Requests under way may finish after the stop signal; then connections are cut. */
 const DRAIN_MS = 5_000;
+const IDLE_LOOK_MS = 50;
 /** The whole stop, a private Redis included; then the process ends whatever is left. */
 const STOP_MS = 10_000;
 /** What a slow or hostile client may hold open. */
-const LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384 };
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  // Default: the two are looked at every 30 s only.
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16_384,
+};
 const DATA_DIR = ".data";
 
 /** Where sessions are kept, and what to let go of at the end. */
@@ -104,7 +111,10 @@ function stopWithGrace(server: Server, backing: Backing, state: { isDraining: bo
     server.close();
     // Chrome opens sockets ahead of need and says nothing on them; close() would wait for those.
     const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+    // A connection whose last request was under way would else be kept for a next one.
+    const tidy = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
     await closed;
+    clearInterval(tidy);
     clearTimeout(cut);
     await backing.close();
   });

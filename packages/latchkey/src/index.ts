@@ -10,6 +10,7 @@ export {
   createSessions,
   DEVICE_MAX_CHARS,
   type RevokeOptions,
+  type RevokeUserOptions,
   type SessionInfo,
   type SessionManager,
 } from "./core/manager.ts";

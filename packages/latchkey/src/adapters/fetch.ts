@@ -45,6 +45,10 @@ export function fetchSessions<Data>(
         ? problemResponse(refused)
         : await run().catch((error) => problemResponse(visit.refusalOf(error)));
       const refusal = await visit.settle(answer.status);
+      // An upgrade, or no answer at all: neither has a head to add to, nor can it be copied.
+      if (refusal === undefined && answer.status < 200) return answer;
+      // Whatever fills it would wait for a reader for ever.
+      if (refusal !== undefined) await answer.body?.cancel();
       const { status, statusText, headers, body } = refusal ? problemResponse(refusal) : answer;
       // A copy: the headers of a redirect, or of what fetch() gave, cannot be changed.
       head.headers = new Headers(headers);

@@ -32,6 +32,8 @@ export function honoSessions<Data>(
     // An error of the session that nobody answered otherwise, such as "csrf", is no 500.
     const uncaught = c.res.status === 500 ? refusalOfError(c.error) : undefined;
     const refusal = uncaught ?? (await visit.settle(c.res.status));
+    // An upgrade, or no answer at all: neither has a head to add to, nor can it be copied.
+    if (refusal === undefined && c.res.status < 200) return;
     if (refusal !== undefined) {
       await c.res.body?.cancel();
       replace(c, problemResponse(refusal));

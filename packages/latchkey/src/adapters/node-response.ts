@@ -6,7 +6,7 @@
  * goes out, or a problem document in its place. To the handler it looks as if the head had left.
  */
 import type { ServerResponse } from "node:http";
-import { problem, type Refusal } from "../core/refusal.ts";
+import { internalError, problem, type Refusal } from "../core/refusal.ts";
 import type { Visit } from "../core/visit.ts";
 
 const HELD = ["writeHead", "flushHeaders", "write", "end"] as const;
@@ -24,22 +24,36 @@ export function holdBack(
   visit: Visit<unknown>,
   onError: (error: unknown) => void,
 ): void {
+  // Answered while the session was being opened, by a time limit of the application, say.
+  if (isHeadSent(res)) {
+    visit.seal();
+    return;
+  }
   let state: State = "open";
+  let hasFailed = false;
+  // What was there before us: middleware that comes later, such as compression, wraps ours.
+  const own = { writeHead: res.writeHead.bind(res), end: res.end.bind(res) };
   const queue: (() => unknown)[] = [];
   const release = (head?: ResponseHead): void => {
     if (head !== undefined) restore(res, head);
     visit.seal();
     state = "sent";
   };
+  /** Past all wrappers: one that has compressed the handler's body would add ours to it. */
+  const replace = (refusal: Refusal): void => {
+    const body = headOfProblem(res, refusal);
+    // Else it would be chunked, and have whatever trailers the handler has added.
+    res.setHeader("Content-Length", Buffer.byteLength(body));
+    own.writeHead(res.statusCode);
+    own.end(body);
+    state = "dropped";
+  };
   const settle = async (): Promise<void> => {
     const head = headOf(res);
     try {
       const refusal = await visit.settle(head.status);
       release(head);
-      if (refusal !== undefined) {
-        sendProblem(res, refusal);
-        state = "dropped";
-      }
+      if (refusal !== undefined) replace(refusal);
       for (const again of queue) again();
       // Whoever was told to wait with the next chunk may go on.
       res.emit("drain");
@@ -47,29 +61,38 @@ export function holdBack(
       visit.failed(error);
       if (state === "sent") return void res.destroy();
       release(head);
-      onError(error);
+      hasFailed = true;
+      // A wrapper holds parts of the handler's body, and the answer to an error must not follow them.
+      if (held.some(([name, ours]) => res[name] !== ours)) replace(internalError());
+      else onError(error);
     }
   };
-  for (const name of HELD) {
+  const held = HELD.map((name) => {
     const original: (...args: never[]) => unknown = res[name];
-    const held = (...args: unknown[]): unknown => {
-      if (state === "ended" || state === "dropped") return swallow(res, args);
+    const ours = (...args: unknown[]): unknown => {
+      const isOver = state === "ended" || state === "dropped" || (hasFailed && res.writableEnded);
+      if (isOver) return swallow(res, args);
       if (name === "writeHead" && state !== "sent") return takeHead(res, args);
       if (state === "open" && visit.isSettled(res.statusCode)) release();
       if (state === "sent") {
         if (name === "end") visit.finish(res.statusCode);
         return Reflect.apply(original, res, args);
       }
-      queue.push(() => held(...args));
+      queue.push(() => ours(...args));
       if (state === "open") void settle();
       state = name === "end" ? "ended" : "held";
       return name === "write" ? false : res;
     };
-    Object.defineProperty(res, name, { value: held, writable: true, configurable: true });
-  }
-  const isSent = (): boolean => Reflect.get(Object.getPrototypeOf(res), "headersSent", res);
-  const get = (): boolean => state === "held" || state === "ended" || isSent();
+    Object.defineProperty(res, name, { value: ours, writable: true, configurable: true });
+    return [name, ours] as const;
+  });
+  const get = (): boolean => state === "held" || state === "ended" || isHeadSent(res);
   Object.defineProperty(res, "headersSent", { get, configurable: true });
+}
+
+/** Whether it really has left, whatever `holdBack` says. */
+export function isHeadSent(res: ServerResponse): boolean {
+  return Reflect.get(Object.getPrototypeOf(res), "headersSent", res);
 }
 
 interface ResponseHead {
@@ -92,20 +115,28 @@ function restore(res: ServerResponse, { status, headers }: ResponseHead): void {
 
 /** Answers with a problem document; what a handler said of another body is taken back. */
 export function sendProblem(res: ServerResponse, refusal: Refusal): void {
+  res.end(headOfProblem(res, refusal));
+}
+
+/** Makes the head that of a problem; returns its body. */
+function headOfProblem(res: ServerResponse, refusal: Refusal): string {
   const { status, headers, body } = problem(refusal);
   for (const name of res.getHeaderNames()) if (OF_A_BODY.test(name)) res.removeHeader(name);
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
   res.statusCode = status;
-  res.end(body);
+  // Its reason phrase is of the status before. HTTP/2 has none, and warns of whoever looks.
+  if (Object.hasOwn(res, "statusMessage")) res.statusMessage = "";
+  return body;
 }
 
-const OF_A_BODY = /^(content-(?!security).*|transfer-encoding|etag|last-modified|location)$/;
+const OF_A_BODY =
+  /^(content-(?!security).*|transfer-encoding|trailer|etag|last-modified|location)$/;
 
 /** What `writeHead` would send becomes what `res` is set to, so that the session's own can be added. */
 function takeHead(res: ServerResponse, [status, ...rest]: readonly unknown[]): ServerResponse {
   res.statusCode = Number(status);
   if (typeof rest[0] === "string") res.statusMessage = rest[0];
-  const headers = rest.find((item) => typeof item === "object") ?? {};
+  const headers = rest.find((item) => typeof item === "object" && item !== null) ?? {};
   // [[name, value], …], or [name, value, …], or { name: value, … }.
   const list = Array.isArray(headers)
     ? headers.flat(Array.isArray(headers[0]) ? 1 : 0)

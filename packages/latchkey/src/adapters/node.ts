@@ -5,7 +5,7 @@ import type { SessionManager } from "../core/manager.ts";
 import { type FreshOptions, internalError, type Refusal, requires } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { OpenOptions } from "../core/visit.ts";
-import { holdBack, sendProblem } from "./node-response.ts";
+import { holdBack, isHeadSent, sendProblem } from "./node-response.ts";
 
 export { sendProblem };
 
@@ -66,7 +66,10 @@ export function nodeExchange(req: IncomingMessage, res: ServerResponse): HttpExc
     // HTTP/2 has another name for it.
     headers: (name) => (name === "host" ? [...lines(name), ...lines(":authority")] : lines(name)),
     responseHeader: (name) => [res.getHeader(name) ?? []].flat().map(String),
-    setResponseHeader: (name, values) =>
-      void res.setHeader(name, values.length === 1 ? String(values) : values),
+    setResponseHeader: (name, values) => {
+      // An application's time limit may have answered meanwhile.
+      if (isHeadSent(res)) return;
+      res.setHeader(name, values.length === 1 ? String(values) : values);
+    },
   };
 }

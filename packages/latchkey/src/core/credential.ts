@@ -19,8 +19,11 @@ export type Credential =
     };
 
 const SESSION_HEADER = "x-session-id";
-/** Present with whatever follows the word, so that a malformed one is refused, not passed over. */
-const BEARER = /^bearer(?![\w-])/i;
+/**
+ * Present with whatever follows the word, or comes before it where lines were joined: so a malformed one
+ * is refused, not passed over.
+ */
+const BEARER = /(?:^|,\s*)bearer(?![\w-])/i;
 const BEARER_PREFIX = /^bearer +/i;
 /** More tokens than anyone has by mistake are not looked at. */
 const DUPLICATES_MAX = 4;
@@ -42,14 +45,15 @@ export function readCredential(exchange: HttpExchange, cookieName: string): Cred
   return cookies.length > 0 ? single(cookies, "cookie") : { kind: "none" };
 }
 
-/** Every token that a request presents, in whatever way: a logout means all of them. */
+/** Every token that a request presents, in whatever way, each once: a logout means all of them. */
 export function presentedTokens(exchange: HttpExchange, cookieName: string): readonly string[] {
   const bearers = exchange.headers("authorization").filter((value) => BEARER.test(value));
-  return [
+  const tokens = new Set([
     ...exchange.headers(SESSION_HEADER),
     ...bearers.map((value) => value.replace(BEARER_PREFIX, "")),
     ...cookieValues(exchange.headers("cookie"), cookieName),
-  ];
+  ]);
+  return [...tokens];
 }
 
 function single(values: readonly string[], transport: Transport): Credential {

@@ -105,7 +105,12 @@ export async function validate(
   values: Readonly<Record<string, unknown>>,
 ): Promise<void> {
   const result = await schema["~standard"].validate({ ...values });
-  if (result.issues === undefined) return;
+  if (result.issues === undefined) {
+    // Schemas drop what they do not know, so it would be written and never be read.
+    const stranger = Object.keys(values).find((name) => !(name in Object(result.value)));
+    if (stranger !== undefined) throw invalidData(stranger, "is not in the schema");
+    return;
+  }
   const [issue] = result.issues;
   throw invalidData(issue === undefined ? "data" : pathOf(issue), issue?.message ?? "is invalid");
 }

@@ -9,6 +9,7 @@ import type { HttpExchange } from "./exchange.ts";
 import { Head } from "./head.ts";
 import { checkPolicy, fits, isTouchDue, openingOf, type Policy } from "./policy.ts";
 import { checkUser, type Fields, type SessionRecord } from "./record.ts";
+import { checkRevoke, type RevokeOptions, type RevokeUserOptions } from "./revoke-options.ts";
 import { type RotationWish, rotate } from "./rotation.ts";
 import {
   type Answer,
@@ -25,6 +26,7 @@ import {
   formatToken,
   hashSecret,
   mintSecret,
+  type ParsedToken,
   parseSessionId,
   parseToken,
   type RandomBytes,
@@ -36,15 +38,6 @@ import { endUnheld } from "./unheld.ts";
 import { type OpenOptions, Visit } from "./visit.ts";
 import { once, systemWarn, type Warn } from "./warning.ts";
 
-export interface RevokeOptions {
-  /** For `revoke`: only if it is this user's; decided in the same step. Else `absent`. */
-  readonly owner?: string;
-  /** For the event. Default "revoked". */
-  readonly reason?: string;
-  /** Who does it; for the event. */
-  readonly actor?: string;
-}
-
 /** A session as lists show it. Instants are epoch ms by the store's clock. */
 export type SessionInfo = Pick<
   SessionRecord,
@@ -53,10 +46,18 @@ export type SessionInfo = Pick<
 
 /** With a touch of at most 250 ms after it, a request is opened within 400 ms. */
 const SLOW_LOAD_MS = 150;
+/**
+ * A logout looks at so many tokens: as many cookies as a browser surely keeps for a host (RFC 6265bis
+ * §6.1), in case a sibling host has planted some before ours. A header has room for 560, and each is
+ * a round trip.
+ */
+const LOGOUT_TOKENS_MAX = 50;
 /** Fresh ids to draw before the source of randomness counts as broken. */
 const MINT_TRIES = 3;
 /** A device is remembered in so many characters. */
 export const DEVICE_MAX_CHARS = 256;
+
+export type { RevokeOptions, RevokeUserOptions };
 
 /** The sessions of an application. Throws `invalid-option` with the name of the field. */
 export function createSessions<Data = Record<string, unknown>>(
@@ -191,10 +192,9 @@ export class SessionManager<Data = Record<string, unknown>> {
    * Ends somebody's session by its public handle, on every server. A dead or unknown one: `absent`.
    * Throws "invalid-sid" for what is no session id.
    */
-  async revoke(
-    sid: string,
-    { owner, reason = "revoked", actor }: RevokeOptions = {},
-  ): Promise<"revoked" | "absent"> {
+  async revoke(sid: string, options: RevokeOptions = {}): Promise<"revoked" | "absent"> {
+    checkRevoke(options, ["owner"]);
+    const { owner, reason = "revoked", actor } = options;
     const checked = checkSid(sid, "sid");
     const user = owner === undefined ? undefined : checkUser(owner);
     const outcome = await this.#store.revoke(checked, user);
@@ -209,10 +209,9 @@ export class SessionManager<Data = Record<string, unknown>> {
    * list knows any more, and logins under way that carry an older `generation`. Resolves to the
    * number of sessions that were cleared away. Throws "invalid-sid" if `except` is no session id.
    */
-  async revokeUser(
-    user: string,
-    { except, reason = "revoked", actor }: RevokeOptions & { readonly except?: string } = {},
-  ): Promise<number> {
+  async revokeUser(user: string, options: RevokeUserOptions = {}): Promise<number> {
+    checkRevoke(options, ["except"]);
+    const { except, reason = "revoked", actor } = options;
     const kept = except === undefined ? undefined : checkSid(except, "except");
     const count = await this.#store.revokeUser(checkUser(user), kept);
     this.#emit({ type: "user-revoked", user, reason, actor, count });
@@ -239,7 +238,9 @@ export class SessionManager<Data = Record<string, unknown>> {
       });
     },
     meant: async (tokens) => {
-      const sids = await Promise.all(tokens.map((token) => this.#meant(token)));
+      const tokensOfOurs = tokens.flatMap((token) => parseToken(token, this.#policy.layout) ?? []);
+      const looked = tokensOfOurs.slice(0, LOGOUT_TOKENS_MAX);
+      const sids = await Promise.all(looked.map((token) => this.#meant(token)));
       return sids.flatMap((sid) => sid ?? []);
     },
     update: (sid, delta, ifVersion) => this.#store.update(sid, { ...delta, ifVersion }),
@@ -251,9 +252,7 @@ export class SessionManager<Data = Record<string, unknown>> {
   };
 
   /** The session that a token opens or once opened; a logout with it means that one. */
-  async #meant(token: string): Promise<SessionId | undefined> {
-    const parsed = parseToken(token, this.#policy.layout);
-    if (parsed === undefined) return undefined;
+  async #meant(parsed: ParsedToken): Promise<SessionId | undefined> {
     const loaded = await this.#store.load(parsed.sid);
     if (loaded.outcome === "rotated") {
       return fits(parsed.secret, loaded.secretHash) ? parsed.sid : undefined;

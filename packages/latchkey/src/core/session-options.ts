@@ -1,5 +1,5 @@
 /** What a handler may ask of a session, and how a wrong wish is refused before anything happens. */
-import { invalidOption } from "./options.ts";
+import { invalidOption, refuseUnknown } from "./options.ts";
 
 export interface LoginOptions {
   /** How the token travels: as cookie (default), or in `token` for the client to send as header. */
@@ -24,7 +24,9 @@ export interface RotateOptions {
 }
 
 /** Before anything ends: a forgotten `await` must not switch a check off, or cost a session. */
-export function checkLogin({ transport, generation, keep, device }: LoginOptions): void {
+export function checkLogin(options: LoginOptions): void {
+  refuseUnknown(options, ["transport", "generation", "keep", "device"], "login");
+  const { transport, generation, keep, device } = options;
   const check = (isGood: boolean, field: string, rule: string): void => {
     if (!isGood) throw invalidOption(field, `must be ${rule}`);
   };
@@ -43,7 +45,9 @@ export function checkLogin({ transport, generation, keep, device }: LoginOptions
 }
 
 /** The same for `rotate`. */
-export function checkRotate({ grace }: RotateOptions): void {
+export function checkRotate(options: RotateOptions): void {
+  refuseUnknown(options, ["grace"], "rotate");
+  const { grace } = options;
   if (grace === undefined || grace === false) return;
   throw invalidOption("grace", "must be false, or left out");
 }

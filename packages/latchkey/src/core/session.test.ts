@@ -2,6 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { exchange, logIn, open } from "../../../../tests/support/sessions.ts";
 import { SessionError } from "./errors.ts";
+import { createSessions } from "./manager.ts";
+import type { SessionId } from "./token.ts";
 
 const by = (token: string) => exchange({ "x-session-id": token });
 
@@ -51,6 +53,24 @@ describe("logout", () => {
     const cookie = [...planted, `__Host-sid=${token}`].join("; ");
     await (await sessions.open(exchange({ cookie }))).logout();
     expect((await sessions.check(token)).status).toBe("invalid");
+  });
+
+  // Without a bound, one request with a Cookie header of 16 kB was 560 round trips.
+  test("asks the store about 50 tokens at most", async () => {
+    const { store } = open();
+    let loads = 0;
+    const load = (sid: SessionId): ReturnType<typeof store.load> => {
+      loads++;
+      return store.load(sid);
+    };
+    const counting = new Proxy(store, {
+      get: (target, name) => (name === "load" ? load : Reflect.get(target, name)),
+    });
+    const sessions = createSessions({ store: counting });
+    const tokens = Array.from({ length: 300 }, (_, i) => `${i}`.padStart(24, "x"));
+    const cookie = tokens.map((sid) => `__Host-sid=${sid}.${"s".repeat(32)}`).join("; ");
+    await (await sessions.open(exchange({ cookie }))).logout();
+    expect(loads).toBe(50);
   });
 
   test.each(["split", "literal"] as const)(
@@ -123,6 +143,14 @@ test("revoke with an owner ends nobody else's session", async () => {
   const { sid, token } = await logIn(sessions, "ada");
   expect(await sessions.revoke(sid, { owner: "bob" })).toBe("absent");
   expect((await sessions.check(token)).status).toBe("valid");
+  // What `{ owner: session.user }` is for a visitor; passed over, it ended anybody's session.
+  const nobody = { owner: undefined as unknown as string };
+  await expect(sessions.revoke(sid, nobody)).rejects.toMatchObject({ field: "owner" });
+  await expect(sessions.revoke(sid, Object({ user: "bob" }))).rejects.toMatchObject({
+    field: "user",
+  });
+  const all = { except: undefined as unknown as string };
+  await expect(sessions.revokeUser("ada", all)).rejects.toMatchObject({ field: "except" });
   expect(await sessions.revoke(sid, { owner: "ada" })).toBe("revoked");
 });
 

@@ -306,8 +306,8 @@ export class Session<Data = Record<string, unknown>> {
     this.#record();
     // Its own too, if that opened nothing: it may have been rotated away, and who sends it means it.
     const known = this.#last === undefined ? undefined : this.#token;
-    const tokens = new Set(presentedTokens(head.exchange, cookie.name));
-    const meant = await actions.meant([...tokens].filter((token) => token !== known));
+    const tokens = presentedTokens(head.exchange, cookie.name);
+    const meant = await actions.meant(tokens.filter((token) => token !== known));
     // Also one that a commit has found gone: rotated, it goes on, and its holder wants it ended.
     if (this.#last !== undefined) await actions.end(this.#last, "logout");
     for (const sid of new Set(meant)) {

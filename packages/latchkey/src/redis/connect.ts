@@ -66,12 +66,11 @@ export function driverFor(
 }
 
 async function diallerOf(library: Library | undefined): Promise<Dialler> {
-  if (library === "ioredis") return ioredisDialler();
-  if (library === "redis") return nodeRedisDialler();
-  return nodeRedisDialler().catch((error) => {
-    // Neither: then it is the one to install that is named.
-    return ioredisDialler().catch(() => Promise.reject(error));
-  });
+  const absent = (name: string): Promise<never> =>
+    Promise.reject(invalidOption("library", `is not installed: npm install ${name}`));
+  if (library === "ioredis") return ioredisDialler().catch(() => absent("ioredis"));
+  if (library === "redis") return nodeRedisDialler().catch(() => absent("redis"));
+  return nodeRedisDialler().catch(() => ioredisDialler().catch(() => absent("redis")));
 }
 
 function open(target: Target, dialler: Dialler, changed: () => void): TracedLink {

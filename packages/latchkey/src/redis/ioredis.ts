@@ -50,9 +50,10 @@ export async function ioredisDialler(): Promise<Dialler> {
         });
         client.on("end", () => resolve(reason));
       });
-      const opened = client.connect();
+      // What it says itself is only that the connection is closed.
+      const opened = client.connect().catch(() => Promise.reject(reason));
       opened.catch(() => {});
-      const send = ([command = "", ...args]: readonly string[]) => client.call(command, args);
+      const send = ([command = "", ...args]: readonly string[]) => call(client, command, args);
       const destroy = (): void => {
         // Each call adds a listener to the stream: it may be asked for by every call in flight.
         if (!isDestroyed) client.disconnect();
@@ -79,7 +80,7 @@ function singleLink(client: IoredisSingle): Link {
     send(_key, [command = "", ...args]) {
       if (client.status !== "ready") return undefined;
       const abandon = destroyer(client);
-      return { reply: client.call(command, args), abandon };
+      return { reply: call(client, command, args), abandon };
     },
     problem: () => unready(client),
     close: async () => {},
@@ -97,11 +98,26 @@ function clusterLink(client: IoredisCluster): Link {
       const canSend = node === undefined || ["ready", "wait"].includes(node.status);
       if (client.status !== "ready" || !canSend) return undefined;
       const abandon = node === undefined ? () => {} : destroyer(node);
-      return { reply: client.call(command, args), abandon };
+      return { reply: call(client, command, args), abandon };
     },
     problem: () => unready(client),
     close: async () => {},
   };
+}
+
+/** Its errors carry the command with all arguments: a password, tokens, data. They end up in logs. */
+async function call(
+  client: Pick<IoredisSingle, "call">,
+  command: string,
+  args: string[],
+): Promise<unknown> {
+  try {
+    return await client.call(command, args);
+  } catch (error) {
+    const { lastNodeError } = Object(error);
+    for (const one of [error, lastNodeError]) Reflect.deleteProperty(Object(one), "command");
+    throw error;
+  }
 }
 
 function addressOf(options: object): string {

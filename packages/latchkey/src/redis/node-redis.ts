@@ -70,9 +70,8 @@ export async function nodeRedisDialler(): Promise<Dialler> {
       });
       const opened = client.connect().then(() => {});
       opened.catch(() => {});
-      const destroy = (): void => {
-        if (client.isOpen) client.destroy();
-      };
+      // Open or not: after an error of its own the client calls itself closed and keeps the socket.
+      const destroy = (): void => client.destroy();
       return { opened, lost, send: (args) => client.sendCommand(args), destroy };
     },
   };

@@ -7,6 +7,7 @@
  * fit (the probe). Clients send commands right behind their handshake: with a wrong password, and a
  * `default` user that is open, both ran them as `default`, and in database 0 if SELECT failed.
  */
+import { monotonicMs } from "../core/clock.ts";
 import { isSessionError } from "../core/errors.ts";
 import { answerOf, explained } from "./answers.ts";
 import { answered, every, idle, type Library, type Topology } from "./driver.ts";
@@ -42,6 +43,8 @@ const OPEN_LIMIT_MS = 1_000;
 const RETRY_MIN_MS = 25;
 /** Redis back from a restart is noticed within this time. */
 const RETRY_MAX_MS = 250;
+/** Lost sooner than this, a connection was no success. */
+const STEADY_MS = 1_000;
 /** Between tries after a refusal that only people can change. */
 const REFUSED_RETRY_MS = 1_000;
 /** Between two looks at whether the server still answers, and is still the one to ask. */
@@ -123,13 +126,14 @@ export class RedisNode implements TracedLink {
   async #run(): Promise<void> {
     for (let tries = 0; !this.#isClosed; tries++) {
       const connection = await this.#open();
-      if (connection !== undefined) {
-        tries = 0;
-        await this.#hold(connection);
-      }
+      const openedAt = monotonicMs();
+      if (connection !== undefined) await this.#hold(connection);
       this.#options.onChange();
-      // At once after a loss: most often it was the connection alone.
-      if (connection === undefined && !this.#isClosed) await idle(this.#delay(tries));
+      // At once after a loss: most often it was the connection alone. Not after one that came at once
+      // itself: a server, or something before it, that drops whoever comes saw 1,300 of us a second.
+      const isSteady = connection !== undefined && monotonicMs() - openedAt > STEADY_MS;
+      if (isSteady) tries = -1;
+      else if (!this.#isClosed) await idle(this.#delay(tries));
     }
   }
 
@@ -168,6 +172,8 @@ export class RedisNode implements TracedLink {
     const stop = every(BEAT_MS, () => void this.#beat(connection));
     const reason = await connection.lost;
     stop();
+    // A client may tell of an error and keep its socket.
+    connection.destroy();
     this.#connection = undefined;
     this.#tell(reason);
   }
@@ -237,7 +243,8 @@ async function introduce(connection: Connection, access: Access): Promise<void> 
 
 async function probe(connection: Connection): Promise<void> {
   try {
-    await connection.send(PROBE);
+    const reply = await connection.send(PROBE);
+    if (reply !== 1) throw new Error("what answers there is no Redis");
   } catch (error) {
     const answer = answerOf(error);
     if (answer !== undefined && FIT_ENOUGH.includes(answer.word)) return;

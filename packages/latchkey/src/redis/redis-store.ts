@@ -71,7 +71,7 @@ import { mintFree, mintSteered, slotOf } from "./slots.ts";
 import { checkStoreOptions, driverOf, type RedisStoreOptions } from "./store-options.ts";
 
 /** More would mean a circle, which fresh ids cannot make. */
-const ROTATIONS_FOLLOWED_MAX = 1_000;
+const ROTATIONS_FOLLOWED_MAX = 100;
 /** How many sessions one script looks at or clears away: some 0.5 ms of Redis' time. */
 const BATCH = 200;
 
@@ -136,12 +136,17 @@ class RedisStore implements ObservableStore {
     return { outcome, record, evicted: sessionIds(rest[4]), expired: sessionIds(rest[5]) };
   }
 
-  async load(sid: SessionId): Promise<LoadOutcome> {
+  load(sid: SessionId): Promise<LoadOutcome> {
+    return this.#load(sid, ROTATIONS_FOLLOWED_MAX);
+  }
+
+  async #load(sid: SessionId, hops: number): Promise<LoadOutcome> {
+    if (hops === 0) return { outcome: "corrupt", reason: "rotated in a circle" };
     const loaded = await this.#loadOne(sid);
     if (loaded.outcome !== "moved") return loaded;
     const { secretHash, graceMs } = loaded.previous;
     if (graceMs <= 0) return { outcome: "rotated", secretHash, lateMs: Math.abs(graceMs) };
-    const became = await this.load(loaded.to);
+    const became = await this.#load(loaded.to, hops - 1);
     // What it became was itself rotated without a grace: whatever came before that is dead too.
     if (became.outcome === "rotated") return { outcome: "missing" };
     if (became.outcome !== "found") return became;
