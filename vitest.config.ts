@@ -24,7 +24,7 @@ export default defineConfig({
         test: {
           name: "all",
           include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts", "tests/**/*.test.ts"],
-          exclude: ["tests/{tidy,deploy}.test.ts"],
+          exclude: ["tests/{tidy,deploy}.test.ts", "**/node_modules/**"],
           globalSetup: ["tests/support/global-setup.ts"],
           // Not a speed that is promised: room for a busy machine that starts real processes.
           testTimeout: 120_000,
