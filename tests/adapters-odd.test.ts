@@ -2,15 +2,16 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
+import { Readable } from "node:stream";
 import { createGzip } from "node:zlib";
 import express, { type ErrorRequestHandler, type RequestHandler } from "express";
 import { Hono } from "hono";
 import { createSessions, type SessionId, type SessionManager, type SessionStore } from "latchkey";
-import { expressSessions } from "latchkey/express";
-import { fetchSessions } from "latchkey/fetch";
+import { expressSessions, requireSession } from "latchkey/express";
+import { fetchSessions, requireSession as requireFetchSession } from "latchkey/fetch";
 import { honoSessions } from "latchkey/hono";
 import { memoryStore } from "latchkey/memory";
-import { nodeSessions } from "latchkey/node";
+import { nodeSessions, requireSession as requireNodeSession } from "latchkey/node";
 import { afterEach, describe, expect, test } from "vitest";
 import { exchange } from "./support/sessions.ts";
 
@@ -241,3 +242,82 @@ test.each(["fetch", "hono"])(
     expect(answer.type).toBe("error");
   },
 );
+
+describe("a slip of the handler's", () => {
+  // It was 200, and an unhandled rejection ended the process: anybody's cross-site POST could.
+  test("a login that is not awaited and fails is no success", async () => {
+    const sessions = createSessions({ store: memoryStore(), maxPerUser: 1, atLimit: "reject" });
+    await tokenOf(sessions);
+    const app = express().use(expressSessions(sessions));
+    app.post("/login", (req, res) => {
+      void req.session.login(String(req.query["user"]));
+      res.json("in");
+    });
+    app.use(((error, _req, res, _next) => {
+      res.status(error.status).json(error.code);
+    }) satisfies ErrorRequestHandler);
+    const port = await listen(app);
+    const url = `http://127.0.0.1:${port}/login?user=`;
+    const cross = { method: "POST", headers: { "sec-fetch-site": "cross-site" } };
+    expect((await fetch(`${url}bob`, cross)).status).toBe(403);
+    const refused = await fetch(`${url}ada`, { method: "POST" });
+    expect([refused.status, await refused.json()]).toEqual([409, "session-limit"]);
+    const good = await fetch(`${url}bob`, { method: "POST" });
+    expect([good.status, good.headers.getSetCookie().length]).toEqual([200, 1]);
+  });
+
+  test("session.cart = [], as of other libraries, is an error", async () => {
+    const session = await manager().open(exchange({}));
+    expect(() => Object.assign(session, { cart: [] })).toThrow(TypeError);
+  });
+
+  // It was lost without a word.
+  test("what is changed right behind the response is warned of", async () => {
+    const warned: string[] = [];
+    const warn = ({ code }: { readonly code: string }) => void warned.push(code);
+    const open = nodeSessions(createSessions({ store: memoryStore(), warn }));
+    const port = await listen(async (req, res) => {
+      const session = await open(req, res);
+      res.end("x");
+      session.data["n"] = 1;
+    });
+    await exchangeRaw(port, get("/", "none"));
+    expect(warned).toEqual(["late-change"]);
+  });
+
+  test.each<[string, (app: express.Express) => void]>([
+    ["a guard that was not called", (app) => app.use(requireSession as unknown as RequestHandler)],
+    ["two session middlewares", (app) => app.use(expressSessions(manager()))],
+  ])("%s answers 500, and does not hang", async (_what, mount) => {
+    const app = express().use(expressSessions(manager()));
+    app.set("env", "test");
+    mount(app);
+    const port = await listen(app);
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBeGreaterThanOrEqual(400);
+  });
+
+  test("a guard of node:http or fetch that was not called throws", () => {
+    for (const guard of [requireNodeSession, requireFetchSession]) {
+      expect(() => Reflect.apply(guard, undefined, [{}])).toThrow(/requireSession/);
+    }
+  });
+});
+
+// compression takes `res.on("drain")` for its own: a pipe that was told to wait waited for ever.
+test("a small file is piped through middleware that owns drain", async () => {
+  const app = express();
+  app.use((_req, res, next) => {
+    const { on } = res;
+    const deaf = (...args: unknown[]): unknown =>
+      args[0] === "drain" ? res : Reflect.apply(on, res, args);
+    Object.assign(res, { on: deaf });
+    next();
+  });
+  app.use(expressSessions(manager()));
+  app.get("/", (req, res) => {
+    req.session.data["n"] = 1;
+    Readable.from(["a", "b", "c"]).pipe(res);
+  });
+  const port = await listen(app);
+  expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("abc");
+});

@@ -84,7 +84,8 @@ test.each(["fetch/route.js", ...FRAMEWORKS.map((name) => `${name}/server.js`)])(
 );
 
 test.each(readdirSync(join(ROOT, "examples/guide")))("examples/guide/%s runs", async (file) => {
-  await promisify(execFile)(process.execPath, [join(ROOT, "examples/guide", file)]);
+  const env = { PATH: process.env["PATH"], REDIS_URL: redis.url };
+  await promisify(execFile)(process.execPath, [join(ROOT, "examples/guide", file)], { env });
 });
 
 describe("what the documents show is what runs here", () => {

@@ -30,8 +30,14 @@ const ROOMS: readonly Room[] = [
     at: new RegExp(`^${LIB}/adapters/node(-response)?\\.ts$`),
     may: [core(), adapter("node-response"), /^node:http$/],
   },
-  { at: new RegExp(`^${LIB}/adapters/fetch\\.ts$`), may: [core()] },
-  { at: new RegExp(`^${LIB}/adapters/hono\\.ts$`), may: [core(), adapter("fetch"), /^hono$/] },
+  {
+    at: new RegExp(`^${LIB}/adapters/fetch(-exchange)?\\.ts$`),
+    may: [core(), adapter("fetch-exchange")],
+  },
+  {
+    at: new RegExp(`^${LIB}/adapters/hono\\.ts$`),
+    may: [core(), adapter("fetch-exchange"), /^hono$/],
+  },
   ...["express", "fastify", "koa"].map((name) => ({
     at: new RegExp(`^${LIB}/adapters/${name}\\.ts$`),
     may: [core(), adapter("node"), new RegExp(`^${name}$`)],

@@ -1,7 +1,13 @@
 /** Sessions for Express 5. */
 import type { Request, RequestHandler, Response } from "express";
 import type { SessionManager } from "../core/manager.ts";
-import { type FreshOptions, type Judge, type Refusal, requires } from "../core/refusal.ts";
+import {
+  type FreshOptions,
+  type Judge,
+  type Refusal,
+  refuseOf,
+  requires,
+} from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { OpenOptions } from "../core/visit.ts";
 import { nodeSessions, sendProblem } from "./node.ts";
@@ -24,6 +30,8 @@ export function expressSessions<Data>(
 ): RequestHandler {
   const open = nodeSessions(sessions, options);
   return async function openSession(req, res, next) {
+    if (req.session !== undefined)
+      throw new Error("req.session is taken: two session middlewares?");
     // Express has one type for all requests; `sessionOf` knows the one of this manager.
     req.session = (await open(req, res, next)) as Session;
     next();
@@ -42,13 +50,13 @@ export interface RequireOptions {
 }
 
 /** Lets only logged-in requests pass; others get an RFC 9457 problem: 401, 403, or 503 if unknown. */
-export function requireSession({ refuse }: RequireOptions = {}): RequestHandler {
-  return guard(requires.session, refuse);
+export function requireSession(options: RequireOptions = {}): RequestHandler {
+  return guard(requires.session, refuseOf(options));
 }
 
 /** Lets only requests pass whose user logged in within `maxAge`; others get 403 `reauth_required`. */
-export function requireFresh({ maxAge, refuse }: FreshOptions & RequireOptions): RequestHandler {
-  return guard(requires.fresh({ maxAge }), refuse);
+export function requireFresh(options: FreshOptions & RequireOptions): RequestHandler {
+  return guard(requires.fresh(options), refuseOf(options));
 }
 
 function guard(

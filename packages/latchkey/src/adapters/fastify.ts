@@ -1,7 +1,14 @@
 /** Sessions for Fastify 5. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import type { SessionManager } from "../core/manager.ts";
-import { type FreshOptions, type Judge, problem, type Refusal, requires } from "../core/refusal.ts";
+import {
+  type FreshOptions,
+  type Judge,
+  problem,
+  type Refusal,
+  refuseOf,
+  requires,
+} from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { OpenOptions } from "../core/visit.ts";
 import { nodeSessions } from "./node.ts";
@@ -46,13 +53,13 @@ export interface RequireOptions {
 }
 
 /** A hook: lets only logged-in requests pass; others get a problem: 401, 403, or 503 if unknown. */
-export function requireSession({ refuse }: RequireOptions = {}): Hook {
-  return guard(requires.session, refuse);
+export function requireSession(options: RequireOptions = {}): Hook {
+  return guard(requires.session, refuseOf(options));
 }
 
 /** A hook: the user must have logged in within `maxAge`; others get 403 `reauth_required`. */
-export function requireFresh({ maxAge, refuse }: FreshOptions & RequireOptions): Hook {
-  return guard(requires.fresh({ maxAge }), refuse);
+export function requireFresh(options: FreshOptions & RequireOptions): Hook {
+  return guard(requires.fresh(options), refuseOf(options));
 }
 
 function guard(judge: Judge, refuse: RequireOptions["refuse"] = answer): Hook {

@@ -6,11 +6,12 @@ import {
   type Judge,
   type Refusal,
   refusalOfError,
+  refuseOf,
   requires,
 } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { OpenOptions } from "../core/visit.ts";
-import { fetchExchange, problemResponse } from "./fetch.ts";
+import { fetchExchange, outgoingOf, problemResponse } from "./fetch-exchange.ts";
 
 export type { Refusal };
 
@@ -32,12 +33,9 @@ export function honoSessions<Data>(
     // An error of the session that nobody answered otherwise, such as "csrf", is no 500.
     const uncaught = c.res.status === 500 ? refusalOfError(c.error) : undefined;
     const refusal = uncaught ?? (await visit.settle(c.res.status));
-    // An upgrade, or no answer at all: neither has a head to add to, nor can it be copied.
-    if (refusal === undefined && c.res.status < 200) return;
-    if (refusal !== undefined) {
-      await c.res.body?.cancel();
-      replace(c, problemResponse(refusal));
-    } else replace(c, new Response(c.res.body, c.res));
+    const outgoing = await outgoingOf(c.res, refusal);
+    if (outgoing === undefined) return;
+    replace(c, outgoing);
     head.headers = c.res.headers;
     visit.seal();
   };
@@ -55,13 +53,13 @@ export interface RequireOptions {
 }
 
 /** Lets only logged-in requests pass; others get an RFC 9457 problem: 401, 403, or 503 if unknown. */
-export function requireSession({ refuse }: RequireOptions = {}): MiddlewareHandler {
-  return guard(requires.session, refuse);
+export function requireSession(options: RequireOptions = {}): MiddlewareHandler {
+  return guard(requires.session, refuseOf(options));
 }
 
 /** Lets only requests pass whose user logged in within `maxAge`; others get 403 `reauth_required`. */
-export function requireFresh({ maxAge, refuse }: FreshOptions & RequireOptions): MiddlewareHandler {
-  return guard(requires.fresh({ maxAge }), refuse);
+export function requireFresh(options: FreshOptions & RequireOptions): MiddlewareHandler {
+  return guard(requires.fresh(options), refuseOf(options));
 }
 
 function guard(

@@ -1,7 +1,14 @@
 /** Sessions for Koa 3. */
 import type { DefaultState, Middleware, ParameterizedContext } from "koa";
 import type { SessionManager } from "../core/manager.ts";
-import { type FreshOptions, type Judge, problem, type Refusal, requires } from "../core/refusal.ts";
+import {
+  type FreshOptions,
+  type Judge,
+  problem,
+  type Refusal,
+  refuseOf,
+  requires,
+} from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { OpenOptions } from "../core/visit.ts";
 import { nodeSessions } from "./node.ts";
@@ -34,13 +41,13 @@ export interface RequireOptions {
 }
 
 /** Lets only logged-in requests pass; others get an RFC 9457 problem: 401, 403, or 503 if unknown. */
-export function requireSession({ refuse }: RequireOptions = {}): Guard {
-  return guard(requires.session, refuse);
+export function requireSession(options: RequireOptions = {}): Guard {
+  return guard(requires.session, refuseOf(options));
 }
 
 /** Lets only requests pass whose user logged in within `maxAge`; others get 403 `reauth_required`. */
-export function requireFresh({ maxAge, refuse }: FreshOptions & RequireOptions): Guard {
-  return guard(requires.fresh({ maxAge }), refuse);
+export function requireFresh(options: FreshOptions & RequireOptions): Guard {
+  return guard(requires.fresh(options), refuseOf(options));
 }
 
 function guard(judge: Judge, refuse: RequireOptions["refuse"] = answer): Guard {

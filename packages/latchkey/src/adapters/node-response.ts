@@ -24,13 +24,9 @@ export function holdBack(
   visit: Visit<unknown>,
   onError: (error: unknown) => void,
 ): void {
-  // Answered while the session was being opened, by a time limit of the application, say.
-  if (isHeadSent(res)) {
-    visit.seal();
-    return;
-  }
   let state: State = "open";
   let hasFailed = false;
+  let heldBytes = 0;
   // What was there before us: middleware that comes later, such as compression, wraps ours.
   const own = { writeHead: res.writeHead.bind(res), end: res.end.bind(res) };
   const queue: (() => unknown)[] = [];
@@ -74,17 +70,21 @@ export function holdBack(
       if (isOver) return swallow(res, args);
       if (name === "writeHead" && state !== "sent") return takeHead(res, args);
       if (state === "open" && visit.isSettled(res.statusCode)) release();
-      if (state === "sent") {
-        if (name === "end") visit.finish(res.statusCode);
-        return Reflect.apply(original, res, args);
-      }
+      if (state === "sent") return Reflect.apply(original, res, args);
       queue.push(() => ours(...args));
       if (state === "open") void settle();
       state = name === "end" ? "ended" : "held";
-      return name === "write" ? false : res;
+      if (name !== "write") return res;
+      // False from the start would make a pipe wait for "drain", and compression, where it comes before
+      // us, takes that event for its own.
+      heldBytes += Buffer.byteLength(chunkOf(args));
+      return heldBytes < res.writableHighWaterMark;
     };
     Object.defineProperty(res, name, { value: ours, writable: true, configurable: true });
     return [name, ours] as const;
+  });
+  res.once("close", () => {
+    if (state === "sent" && !hasFailed && res.writableEnded) visit.finish(res.statusCode);
   });
   const get = (): boolean => state === "held" || state === "ended" || isHeadSent(res);
   Object.defineProperty(res, "headersSent", { get, configurable: true });
@@ -146,6 +146,10 @@ function takeHead(res: ServerResponse, [status, ...rest]: readonly unknown[]): S
     res.appendHeader(String(list[i]), [list[i + 1] ?? []].flat().map(String));
   }
   return res;
+}
+
+function chunkOf([chunk]: readonly unknown[]): string | Uint8Array {
+  return typeof chunk === "string" || chunk instanceof Uint8Array ? chunk : "";
 }
 
 /** What a handler still writes to a response that another took the place of. */

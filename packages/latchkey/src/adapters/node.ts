@@ -2,7 +2,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HttpExchange } from "../core/exchange.ts";
 import type { SessionManager } from "../core/manager.ts";
-import { type FreshOptions, internalError, type Refusal, requires } from "../core/refusal.ts";
+import {
+  type FreshOptions,
+  internalError,
+  type Refusal,
+  refuseArguments,
+  requires,
+} from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { OpenOptions } from "../core/visit.ts";
 import { holdBack, isHeadSent, sendProblem } from "./node-response.ts";
@@ -31,7 +37,9 @@ export function nodeSessions<Data>(
 ): OpenSession<Data> {
   return async (req, res, onError = () => sendProblem(res, internalError())) => {
     const visit = await sessions.visit(nodeExchange(req, res), options);
-    holdBack(res, visit, onError);
+    // An application's time limit may have answered meanwhile.
+    if (isHeadSent(res)) visit.seal();
+    else holdBack(res, visit, onError);
     return visit.session;
   };
 }
@@ -40,7 +48,8 @@ export function nodeSessions<Data>(
 export type Guard = (session: Session<unknown>, res: ServerResponse) => boolean;
 
 /** Lets only logged-in requests pass. */
-export function requireSession(): Guard {
+export function requireSession(...none: readonly never[]): Guard {
+  refuseArguments(none);
   return (session, res) => isLetIn(res, requires.session(session));
 }
 
@@ -67,7 +76,6 @@ export function nodeExchange(req: IncomingMessage, res: ServerResponse): HttpExc
     headers: (name) => (name === "host" ? [...lines(name), ...lines(":authority")] : lines(name)),
     responseHeader: (name) => [res.getHeader(name) ?? []].flat().map(String),
     setResponseHeader: (name, values) => {
-      // An application's time limit may have answered meanwhile.
       if (isHeadSent(res)) return;
       res.setHeader(name, values.length === 1 ? String(values) : values);
     },

@@ -11,14 +11,8 @@ import { checkPolicy, fits, isTouchDue, openingOf, type Policy } from "./policy.
 import { checkUser, type Fields, type SessionRecord } from "./record.ts";
 import { checkRevoke, type RevokeOptions, type RevokeUserOptions } from "./revoke-options.ts";
 import { type RotationWish, rotate } from "./rotation.ts";
-import {
-  type Answer,
-  type Beginning,
-  type Begun,
-  type Held,
-  Session,
-  type SessionActions,
-} from "./session.ts";
+import { type Answer, Session } from "./session.ts";
+import type { Beginning, Begun, Held, SessionActions } from "./session-actions.ts";
 import { checkOptions, type SessionsOptions } from "./sessions-options.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 import { type CachingStore, isCaching, type SessionStore } from "./store.ts";

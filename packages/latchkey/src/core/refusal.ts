@@ -1,6 +1,7 @@
 /** Why a request is not let through, in the same words everywhere (RFC 9457 problem documents). */
 import { type Duration, parseDuration } from "./duration.ts";
 import { isSessionError } from "./errors.ts";
+import { invalidOption, refuseUnknown } from "./options.ts";
 import type { Session } from "./session.ts";
 
 export interface Refusal {
@@ -55,6 +56,20 @@ export const requires = {
     return (session) => requires.session(session) ?? (session.isFresh(maxAge) ? undefined : STALE);
   },
 };
+
+/**
+ * The option `refuse` of a guard. Throws "invalid-option" for what are no options: mounted without being
+ * called, a guard gets the request in their place, and would let everybody pass or nobody.
+ */
+export function refuseOf<T>(options: { readonly refuse?: T }): T | undefined {
+  refuseUnknown(options, ["refuse", "maxAge"], "requireSession() and requireFresh()");
+  return options.refuse;
+}
+
+/** The same for a guard without options. */
+export function refuseArguments(given: readonly unknown[]): void {
+  if (given.length > 0) throw invalidOption("requireSession", "takes nothing: requireSession()");
+}
 
 /** The handler's own fault, where it has no error handling of its own. */
 export function internalError(): Refusal {

@@ -12,7 +12,7 @@
  */
 import type { Policy } from "./policy.ts";
 import type { SessionRecord } from "./record.ts";
-import type { Held, Relogin } from "./session.ts";
+import type { Held, Relogin } from "./session-actions.ts";
 import type { RotateOutcome, Rotation, SessionStore } from "./store.ts";
 import {
   formatToken,

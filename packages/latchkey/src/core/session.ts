@@ -2,20 +2,21 @@
 import { type CookieSettings, clearCookieLine, cookieValues, setCookieLine } from "./cookie.ts";
 import { type Credential, presentedTokens } from "./credential.ts";
 import { forged } from "./csrf.ts";
-import { type Delta, SessionData, tooLarge } from "./data.ts";
+import { SessionData, tooLarge } from "./data.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { cannotSay, SessionError } from "./errors.ts";
 import { frozen } from "./frozen.ts";
 import type { Head } from "./head.ts";
+import { refuseUnknown } from "./options.ts";
 import { isFresh } from "./policy.ts";
-import { checkUser, type Fields, type SessionRecord } from "./record.ts";
+import { checkUser, type SessionRecord } from "./record.ts";
+import type { Held, Relogin, SessionActions } from "./session-actions.ts";
 import {
   checkLogin,
   checkRotate,
   type LoginOptions,
   type RotateOptions,
 } from "./session-options.ts";
-import type { UpdateOutcome } from "./store.ts";
 import type { SessionId } from "./token.ts";
 
 export type { LoginOptions, RotateOptions };
@@ -39,53 +40,6 @@ export interface Login {
 
 /** What became of the changes: `gone`, the session ended meanwhile; `conflict`, see `ifUnchanged`. */
 export type CommitOutcome = "unchanged" | "updated" | "conflict" | "gone";
-
-/** Which session to begin. */
-export interface Beginning {
-  readonly user: string | undefined;
-  readonly data: Delta["set"];
-  readonly device?: string | undefined;
-  readonly generation?: number | undefined;
-}
-
-/** A live session, and the token that opens it. */
-export interface Held {
-  readonly token: string;
-  readonly record: SessionRecord;
-}
-
-/** What a login over one's own session renews. */
-export interface Relogin {
-  readonly generation: number | undefined;
-  readonly device: string | undefined;
-}
-
-/** A session that has begun. */
-export interface Begun extends Held {
-  /** Its data as the schema sees it, defaults filled in. */
-  readonly values: Readonly<Record<string, unknown>>;
-}
-
-/** Which session to end; undefined user: whoever's it is. */
-export interface Ending {
-  readonly sid: SessionId;
-  readonly user?: string | undefined;
-}
-
-/** What a handle asks of its manager. */
-export interface SessionActions {
-  begin(session: Beginning): Promise<Begun>;
-  end(session: Ending, reason: "login" | "logout"): Promise<void>;
-  /** The sessions that these tokens open. Rejects with "store-unavailable" if that is unknown. */
-  opened(tokens: readonly string[]): Promise<readonly SessionRecord[]>;
-  /** The sessions that a logout with these tokens means, also where they were rotated away. */
-  meant(tokens: readonly string[]): Promise<readonly SessionId[]>;
-  update(sid: SessionId, delta: Delta, ifVersion: number | undefined): Promise<UpdateOutcome>;
-  /** Undefined: the session is dead. Rejects with "stale-credential", "store-unavailable". */
-  rotate(held: Held, how: RotateOptions & { readonly login?: Relogin }): Promise<Held | undefined>;
-  /** Rejects with "invalid-data" if the fields are too much, or the schema refuses them. */
-  check(data: Fields): Promise<void>;
-}
 
 interface SessionContext {
   readonly head: Head;
@@ -113,6 +67,7 @@ export class Session<Data = Record<string, unknown>> {
   /** What a commit came to is the caller's business now: it is not tried again behind their back. */
   #isTold = false;
   #pendingCount = 0;
+  #failures: unknown[] = [];
   /** Settles when what was asked of this handle so far is done. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -125,6 +80,8 @@ export class Session<Data = Record<string, unknown>> {
     this.#transport =
       credential.kind === "token" && credential.transport !== "cookie" ? "header" : "cookie";
     this.#data = new SessionData(context.values);
+    // `session.cart = []`, as other libraries have it, would be kept nowhere.
+    Object.preventExtensions(this);
   }
 
   /** `valid`, `invalid` (no, bad, expired or revoked credential) or `unknown` (answer 503). */
@@ -271,6 +228,7 @@ export class Session<Data = Record<string, unknown>> {
    * @param ifUnchanged write only if nobody else has written since this request began; else `conflict`
    */
   commit(options: { readonly ifUnchanged?: boolean } = {}): Promise<CommitOutcome> {
+    refuseUnknown(options, ["ifUnchanged"], "commit");
     return this.#inTurn(() => this.#write(options.ifUnchanged ?? false));
   }
 
@@ -281,8 +239,25 @@ export class Session<Data = Record<string, unknown>> {
     const settled = (): void => {
       this.#pendingCount--;
     };
-    this.#turn = run.then(settled, settled);
-    return this.#turn.then(() => run);
+    this.#turn = run.then(settled, (error: unknown) => {
+      settled();
+      this.#failures.push(error);
+    });
+    const told = this.#turn.then(() => run);
+    // A forgotten `await`: `idle` tells it. Where the head has left it cannot, and nobody else would.
+    if (this.#context.head.isOpen) told.catch(() => {});
+    return told;
+  }
+
+  /**
+   * For adapters, when the response is due: waits for what was asked of this session and is not done.
+   * Rejects with what fails of that: the handler has not waited for it, so it cannot know.
+   */
+  async idle(): Promise<void> {
+    if (this.#pendingCount === 0) return;
+    this.#failures = [];
+    await this.#turn;
+    if (this.#failures.length > 0) throw this.#failures[0];
   }
 
   /**

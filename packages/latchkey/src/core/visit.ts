@@ -49,6 +49,7 @@ export class Visit<Data = Record<string, unknown>> {
   async settle(status: number): Promise<Refusal | undefined> {
     if (this.isSettled(status)) return undefined;
     try {
+      await this.session.idle();
       return (await this.session.commit()) === "gone" ? refusalOfGone() : undefined;
     } catch (error) {
       return this.refusalOf(error);
