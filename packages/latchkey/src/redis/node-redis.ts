@@ -70,8 +70,16 @@ export async function nodeRedisDialler(): Promise<Dialler> {
       });
       const opened = client.connect().then(() => {});
       opened.catch(() => {});
+      let isDestroyed = false;
       const destroy = (): void => {
-        if (client.isOpen) client.destroy();
+        if (isDestroyed) return;
+        isDestroyed = true;
+        client.destroy();
+        // While it connects, it has nothing to destroy yet, and keeps what it gets seconds later.
+        opened.then(
+          () => client.destroy(),
+          () => {},
+        );
       };
       return { opened, lost, send: (args) => client.sendCommand(args), destroy };
     },
