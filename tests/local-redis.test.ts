@@ -14,6 +14,7 @@ import { groupExists, processesIn } from "./support/processes.ts";
 import { startRedis, type TestRedis } from "./support/redis-server.ts";
 import { respOnce } from "./support/resp.ts";
 import { until } from "./support/until.ts";
+import { untilWritten } from "./support/written.ts";
 
 const LINUX = process.platform === "linux";
 const INFO_6 = "# Server\r\nredis_version:6.2.14\r\nprocess_id:7\r\n";
@@ -118,6 +119,7 @@ describe("a private Redis", () => {
   test("that is killed is back on its port, with its data", async () => {
     const user = await bringUp();
     await respOnce(user.port, "SET", "session:x", "ada");
+    await untilWritten(user.port);
     const before = await ownRedis();
     process.kill(before, "SIGKILL");
     await until(async () => (await ownRedis()) !== before && (await answers(port)));

@@ -7,6 +7,7 @@ import { cookieOf, exchange } from "./support/sessions.ts";
 import { PATIENT } from "./support/stores.ts";
 import { alive, calls, type Server, useTwoServers } from "./support/two-servers.ts";
 import { until } from "./support/until.ts";
+import { untilWritten } from "./support/written.ts";
 
 const open = useTwoServers();
 
@@ -102,6 +103,7 @@ describe("what goes wrong", () => {
     const sessions = createSessions({ store });
     const first = exchange({});
     const login = await (await sessions.open(first)).login("ada");
+    await untilWritten(redis.port);
     await redis.kill("SIGKILL");
 
     const during = exchange(cookieOf(first));

@@ -5,6 +5,7 @@ import { startCluster } from "./support/redis-cluster.ts";
 import { startRedis } from "./support/redis-server.ts";
 import { connectResp, respOnce } from "./support/resp.ts";
 import { until } from "./support/until.ts";
+import { untilWritten } from "./support/written.ts";
 
 let cleanups: (() => Promise<unknown>)[];
 
@@ -40,6 +41,7 @@ test("restarts a Redis on its port, and keeps what it was told to keep", async (
   const redis = await startRedis({ args: ["--appendonly", "yes"] });
   cleanups.push(redis.stop);
   await respOnce(redis.port, "SET", "x", "1");
+  await untilWritten(redis.port);
   const before = redis.pid;
   await redis.kill("SIGKILL");
   await until(() => !groupExists(before));

@@ -4,9 +4,8 @@
  *
  * The rig can tell: ioredis with its defaults applies one twice, which the last test shows.
  */
-import { createHash } from "node:crypto";
-import type { Script } from "latchkey/redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { INCR } from "../support/counted-writes.ts";
 import type { Fault } from "../support/fault-proxy.ts";
 import { type Proxied, startProxied } from "../support/proxied.ts";
 import { LIBRARIES, type Opened, openClient, openUrl, TOPOLOGIES } from "../support/topologies.ts";
@@ -14,8 +13,6 @@ import { until } from "../support/until.ts";
 
 const CALL_LIMIT_MS = 250;
 const ANSWER_LIMIT_MS = 2 * CALL_LIMIT_MS;
-const lua = "#!lua\nreturn {KEYS[1], redis.call('INCR', KEYS[1])}";
-const INCR: Script = { lua, sha1: createHash("sha1").update(lua).digest("hex") };
 
 const half = (chunk: Buffer): Buffer => chunk.subarray(0, chunk.length >> 1);
 const FAULTS: Record<string, Fault | "blackhole" | "frozen"> = {

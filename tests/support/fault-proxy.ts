@@ -21,6 +21,8 @@ export interface FaultProxy {
   readonly port: number;
   /** Connections that were opened so far. */
   readonly opened: number;
+  /** Connections that are open now, as their clients see them. */
+  readonly open: number;
   /** Nothing passes in either direction, and no connection ends; also new ones are only accepted. */
   isBlackhole: boolean;
   /** Each reply is late by so much. */
@@ -44,6 +46,7 @@ class WireProxy implements FaultProxy {
   latencyMs = 0;
   mangle: FaultProxy["mangle"];
   opened = 0;
+  open = 0;
   hasStruck = false;
   #armed: { readonly marker: string; readonly fault: Fault } | undefined;
   readonly #targetPort: number;
@@ -76,8 +79,12 @@ class WireProxy implements FaultProxy {
 
   #join(client: Socket): void {
     this.opened += 1;
+    this.open += 1;
+    client.on("close", () => {
+      this.open -= 1;
+    });
     const server = connect({ port: this.#targetPort, host: "127.0.0.1", noDelay: true });
-    const pair = { client, server, fault: undefined as Fault | undefined };
+    const pair: Pair = { client, server, fault: undefined, late: [], dueAt: 0 };
     for (const [socket, other] of [
       [client, server],
       [server, client],
@@ -118,9 +125,15 @@ class WireProxy implements FaultProxy {
       if (bytes !== undefined && !pair.client.destroyed) pair.client.write(bytes);
       if (fault?.afterwards !== undefined) leave(pair, fault.afterwards);
     };
-    const lateMs = fault?.lateMs ?? this.latencyMs;
-    if (lateMs > 0) setTimeout(pass, lateMs);
-    else pass();
+    const now = performance.now();
+    // A stream keeps its order: what follows a late reply is as late as that at least.
+    pair.dueAt = Math.max(pair.dueAt, now + (fault?.lateMs ?? this.latencyMs));
+    if (pair.dueAt <= now && pair.late.length === 0) {
+      pass();
+      return;
+    }
+    pair.late.push(pass);
+    setTimeout(() => pair.late.shift()?.(), pair.dueAt - now);
   }
 }
 
@@ -128,6 +141,9 @@ interface Pair {
   readonly client: Socket;
   readonly server: Socket;
   fault: Fault | undefined;
+  /** Replies that are held back, and until when the last of them is. */
+  readonly late: (() => void)[];
+  dueAt: number;
 }
 
 function leave({ client, server }: Pair, how: "reset" | "end"): void {

@@ -194,8 +194,9 @@ export class PrivateRedis {
 }
 
 /**
- * An append-only file synced every second: a killed Redis loses nothing, a power cut at most the
- * last second. noeviction: a full memory must refuse logins, never silently drop a session.
+ * An append-only file synced every second: a killed Redis loses nothing, or the last two seconds if the
+ * disk is slow, and a power cut the last two at most. noeviction: a full memory must refuse logins,
+ * never silently drop a session.
  */
 const SETTINGS = [
   ...["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""],

@@ -70,8 +70,17 @@ export async function nodeRedisDialler(): Promise<Dialler> {
       });
       const opened = client.connect().then(() => {});
       opened.catch(() => {});
-      // Open or not: after an error of its own the client calls itself closed and keeps the socket.
-      const destroy = (): void => client.destroy();
+      let isDestroyed = false;
+      const destroy = (): void => {
+        if (isDestroyed) return;
+        isDestroyed = true;
+        client.destroy();
+        // While it connects, it has nothing to destroy yet, and keeps what it gets seconds later.
+        opened.then(
+          () => client.destroy(),
+          () => {},
+        );
+      };
       return { opened, lost, send: (args) => client.sendCommand(args), destroy };
     },
   };

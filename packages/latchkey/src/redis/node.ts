@@ -172,8 +172,6 @@ export class RedisNode implements TracedLink {
     const stop = every(BEAT_MS, () => void this.#beat(connection));
     const reason = await connection.lost;
     stop();
-    // A client may tell of an error and keep its socket.
-    connection.destroy();
     this.#connection = undefined;
     this.#tell(reason);
   }
@@ -200,15 +198,20 @@ export class RedisNode implements TracedLink {
   }
 }
 
-/** A connection that is lost when we destroy it, also if its client says nothing of that. */
+/**
+ * A connection that is lost when we destroy it, also if its client says nothing of that, and destroyed
+ * when it is lost: node-redis tells of a reply that it cannot read, and keeps the connection open.
+ */
 function ending(connection: Connection): Connection {
   let end = (_reason: Error): void => {};
   const ended = new Promise<Error>((resolve) => {
     end = resolve;
   });
+  const lost = Promise.race([connection.lost, ended]);
+  void lost.then(() => connection.destroy());
   return {
     ...connection,
-    lost: Promise.race([connection.lost, ended]),
+    lost,
     destroy() {
       connection.destroy();
       end(new Error("the connection was given up"));
@@ -244,6 +247,7 @@ async function introduce(connection: Connection, access: Access): Promise<void> 
 async function probe(connection: Connection): Promise<void> {
   try {
     const reply = await connection.send(PROBE);
+    // Our own words are a reply, too: a connection to a port of callers may have reached itself.
     if (reply !== 1) throw new Error("what answers there is no Redis");
   } catch (error) {
     const answer = answerOf(error);
