@@ -50,6 +50,7 @@ All on ${platform}.
 
 Where a row says nothing of options, they are those that the library's own documents
 advise. connect-redis 10 and iron-session 9 need Node.js 22; the versions here run on 20 too.
+iron-session 9 refuses a Map, and names the field: in that row it would be ok.
 
 ## How to read it
 
