@@ -65,6 +65,7 @@ function isLetIn(res: ServerResponse, refusal: Refusal | undefined): boolean {
 }
 
 const NONE: readonly string[] = [];
+const AUTHORITY = ":authority";
 
 /** One request and its response as the core sees them. */
 export function nodeExchange(req: IncomingMessage, res: ServerResponse): HttpExchange {
@@ -77,7 +78,8 @@ export function nodeExchange(req: IncomingMessage, res: ServerResponse): HttpExc
     method: req.method ?? "GET",
     scheme: "encrypted" in req.socket ? "https" : "http",
     // HTTP/2 has another name for it.
-    headers: (name) => (name === "host" ? [...lines(name), ...lines(":authority")] : lines(name)),
+    headers: (name) =>
+      name === "host" && AUTHORITY in req.headers ? lines(AUTHORITY) : lines(name),
     responseHeader: (name) => {
       const value = res.getHeader(name);
       return value === undefined ? NONE : [value].flat().map(String);

@@ -98,7 +98,11 @@ export function checkCookie(options: CookieOptions = {}): CookieSettings {
   const check = (isGood: boolean, field: string, rule: string): void => {
     if (!isGood) throw invalidOption(`cookie.${field}`, rule);
   };
-  check(COOKIE_NAME.test(name), "name", "must be 1 to 64 characters of an HTTP token");
+  check(
+    typeof name === "string" && COOKIE_NAME.test(name),
+    "name",
+    "must be 1 to 64 characters of an HTTP token",
+  );
   check(typeof secure === "boolean", "secure", "must be true or false");
   check(
     secure || !/^__(Host|Secure)-/i.test(name),

@@ -191,9 +191,11 @@ export class Session<Data = Record<string, unknown>> {
     const texts = isAnyones ? this.#data.texts() : new Map();
     const data = new Map(keep.flatMap((name) => pair(name, texts.get(name))));
     if (data.size > 0) await this.#context.actions.check(data);
+    const isDuplicate = this.#context.credential.kind === "duplicate";
     for (const record of held) {
       // One of the same user that could not be renewed is dead, or another login has it now.
-      if (record.user !== user) await this.#context.actions.end(record, "login");
+      // With a duplicated cookie none is renewed: what it names must not outlive this login.
+      if (record.user !== user || isDuplicate) await this.#context.actions.end(record, "login");
     }
     this.#answer = { status: "invalid" };
     this.#data.reset({});
