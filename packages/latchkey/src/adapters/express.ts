@@ -47,8 +47,8 @@ export function requireSession({ refuse }: RequireOptions = {}): RequestHandler 
 }
 
 /** Lets only requests pass whose user logged in within `maxAge`; others get 403 `reauth_required`. */
-export function requireFresh({ maxAge, refuse }: FreshOptions & RequireOptions): RequestHandler {
-  return guard(requires.fresh({ maxAge }), refuse);
+export function requireFresh(options: FreshOptions & RequireOptions): RequestHandler {
+  return guard(requires.fresh(options), options.refuse);
 }
 
 function guard(

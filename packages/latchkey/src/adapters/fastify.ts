@@ -51,8 +51,8 @@ export function requireSession({ refuse }: RequireOptions = {}): Hook {
 }
 
 /** A hook: the user must have logged in within `maxAge`; others get 403 `reauth_required`. */
-export function requireFresh({ maxAge, refuse }: FreshOptions & RequireOptions): Hook {
-  return guard(requires.fresh({ maxAge }), refuse);
+export function requireFresh(options: FreshOptions & RequireOptions): Hook {
+  return guard(requires.fresh(options), options.refuse);
 }
 
 function guard(judge: Judge, refuse: RequireOptions["refuse"] = answer): Hook {

@@ -6,7 +6,7 @@ import type { HttpExchange } from "../core/exchange.ts";
 import type { SessionManager } from "../core/manager.ts";
 import { type FreshOptions, type Judge, problem, type Refusal, requires } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
-import type { OpenOptions } from "../core/visit.ts";
+import { checkOpen, type OpenOptions } from "../core/visit.ts";
 
 export type { Refusal };
 
@@ -33,6 +33,7 @@ export function fetchSessions<Data>(
   sessions: SessionManager<Data>,
   options: OpenOptions = {},
 ): WithSession<Data> {
+  checkOpen(sessions, options);
   return <Rest extends unknown[]>(...steps: [...Judge[], SessionHandler<Data, Rest>]) => {
     const judges = steps.slice(0, -1) as Judge[];
     const [handler] = steps.slice(-1) as [SessionHandler<Data, Rest>];

@@ -9,7 +9,7 @@ import {
   requires,
 } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
-import type { OpenOptions } from "../core/visit.ts";
+import { checkOpen, type OpenOptions } from "../core/visit.ts";
 import { fetchExchange, problemResponse } from "./fetch.ts";
 
 export type { Refusal };
@@ -24,6 +24,7 @@ export function honoSessions<Data>(
   sessions: SessionManager<Data>,
   options: OpenOptions = {},
 ): MiddlewareHandler<SessionEnv<Data>> {
+  checkOpen(sessions, options);
   return async function openSession(c, next) {
     const head = { headers: new Headers() };
     const visit = await sessions.visit(fetchExchange(c.req.raw, head), options);
@@ -34,10 +35,8 @@ export function honoSessions<Data>(
     const refusal = uncaught ?? (await visit.settle(c.res.status));
     // An upgrade, or no answer at all: neither has a head to add to, nor can it be copied.
     if (refusal === undefined && c.res.status < 200) return;
-    if (refusal !== undefined) {
-      await c.res.body?.cancel();
-      replace(c, problemResponse(refusal));
-    } else replace(c, new Response(c.res.body, c.res));
+    if (refusal !== undefined) await c.res.body?.cancel();
+    replace(c, refusal ? problemResponse(refusal) : new Response(c.res.body, c.res));
     head.headers = c.res.headers;
     visit.seal();
   };
@@ -60,8 +59,8 @@ export function requireSession({ refuse }: RequireOptions = {}): MiddlewareHandl
 }
 
 /** Lets only requests pass whose user logged in within `maxAge`; others get 403 `reauth_required`. */
-export function requireFresh({ maxAge, refuse }: FreshOptions & RequireOptions): MiddlewareHandler {
-  return guard(requires.fresh({ maxAge }), refuse);
+export function requireFresh(options: FreshOptions & RequireOptions): MiddlewareHandler {
+  return guard(requires.fresh(options), options.refuse);
 }
 
 function guard(

@@ -39,8 +39,8 @@ export function requireSession({ refuse }: RequireOptions = {}): Guard {
 }
 
 /** Lets only requests pass whose user logged in within `maxAge`; others get 403 `reauth_required`. */
-export function requireFresh({ maxAge, refuse }: FreshOptions & RequireOptions): Guard {
-  return guard(requires.fresh({ maxAge }), refuse);
+export function requireFresh(options: FreshOptions & RequireOptions): Guard {
+  return guard(requires.fresh(options), options.refuse);
 }
 
 function guard(judge: Judge, refuse: RequireOptions["refuse"] = answer): Guard {

@@ -4,7 +4,7 @@ import type { HttpExchange } from "../core/exchange.ts";
 import type { SessionManager } from "../core/manager.ts";
 import { type FreshOptions, internalError, type Refusal, requires } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
-import type { OpenOptions } from "../core/visit.ts";
+import { checkOpen, type OpenOptions } from "../core/visit.ts";
 import { holdBack, isHeadSent, sendProblem } from "./node-response.ts";
 
 export { sendProblem };
@@ -29,6 +29,7 @@ export function nodeSessions<Data>(
   sessions: SessionManager<Data>,
   options: OpenOptions = {},
 ): OpenSession<Data> {
+  checkOpen(sessions, options);
   return async (req, res, onError = () => sendProblem(res, internalError())) => {
     const visit = await sessions.visit(nodeExchange(req, res), options);
     holdBack(res, visit, onError);

@@ -5,6 +5,7 @@
  * Nothing in here waits, so every method is atomic by itself.
  */
 import { type Clock, systemClock } from "../core/clock.ts";
+import { refuseUnknown } from "../core/options.ts";
 import type { SessionRecord } from "../core/record.ts";
 import {
   type Change,
@@ -34,6 +35,7 @@ export interface MemoryStoreOptions {
 }
 
 export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
+  refuseUnknown(options, ["clock", "random"], "memoryStore");
   return new MemoryStore(options);
 }
 
