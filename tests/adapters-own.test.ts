@@ -145,6 +145,9 @@ describe("without the sessions mounted before", () => {
       expect(() => adapter.requireFresh({ maxAge })).toThrow(
         expect.objectContaining({ code: "invalid-option", field: "maxAge" }),
       );
+      expect(() => adapter.requireFresh(undefined as never)).toThrow(
+        expect.objectContaining({ code: "invalid-option", field: "maxAge" }),
+      );
     }
   });
 });

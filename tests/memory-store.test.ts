@@ -1,6 +1,6 @@
 import { memoryStore } from "latchkey/memory";
 import { ManualClock, storeConformance } from "latchkey/testing";
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 storeConformance({ describe, test }, "memory store", async () => {
   const clock = new ManualClock();
@@ -11,4 +11,11 @@ storeConformance({ describe, test }, "memory store", async () => {
     elapse: async (ms) => clock.advance(ms),
     close: () => store.close(),
   };
+});
+
+test("an option that is none is refused by name", () => {
+  const slip: object = { clok: new ManualClock() };
+  expect(() => memoryStore(slip)).toThrow(
+    expect.objectContaining({ code: "invalid-option", field: "clok" }),
+  );
 });

@@ -224,6 +224,14 @@ describe("the client", () => {
     await expect(refused).rejects.toMatchObject({ code: "invalid-option", field });
   });
 
+  test("a URL alone is told where it belongs", async () => {
+    const refused = redisStore(redis.url as never);
+    await expect(refused).rejects.toMatchObject({
+      ...{ code: "invalid-option", field: "url" },
+      message: "redisStore takes an object: { url }",
+    });
+  });
+
   test("a bad time limit is refused by name", async () => {
     const refused = redisStore({ url: redis.url, callTimeout: "0s" });
     await expect(refused).rejects.toMatchObject({ field: "callTimeout" });

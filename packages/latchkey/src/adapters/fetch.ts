@@ -11,7 +11,7 @@ import {
   requires,
 } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
-import type { OpenOptions } from "../core/visit.ts";
+import { checkOpen, type OpenOptions } from "../core/visit.ts";
 import { fetchExchange, outgoingOf, problemResponse } from "./fetch-exchange.ts";
 
 export type { Refusal };
@@ -40,6 +40,7 @@ export function fetchSessions<Data>(
   sessions: SessionManager<Data>,
   options: OpenOptions = {},
 ): WithSession<Data> {
+  checkOpen(sessions, options);
   return <Rest extends unknown[]>(...steps: [...Judge[], SessionHandler<Data, Rest>]) => {
     const judges = steps.slice(0, -1) as Judge[];
     const [handler] = steps.slice(-1) as [SessionHandler<Data, Rest>];

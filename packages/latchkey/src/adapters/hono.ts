@@ -10,7 +10,7 @@ import {
   requires,
 } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
-import type { OpenOptions } from "../core/visit.ts";
+import { checkOpen, type OpenOptions } from "../core/visit.ts";
 import { fetchExchange, outgoingOf, problemResponse } from "./fetch-exchange.ts";
 
 export type { Refusal };
@@ -25,6 +25,7 @@ export function honoSessions<Data>(
   sessions: SessionManager<Data>,
   options: OpenOptions = {},
 ): MiddlewareHandler<SessionEnv<Data>> {
+  checkOpen(sessions, options);
   return async function openSession(c, next) {
     const head = { headers: new Headers() };
     const visit = await sessions.visit(fetchExchange(c.req.raw, head), options);
@@ -35,16 +36,12 @@ export function honoSessions<Data>(
     const refusal = uncaught ?? (await visit.settle(c.res.status));
     const outgoing = await outgoingOf(c.res, refusal);
     if (outgoing === undefined) return;
-    replace(c, outgoing);
+    // Without this, Hono would take headers of the response before over.
+    c.res = undefined;
+    c.res = outgoing;
     head.headers = c.res.headers;
     visit.seal();
   };
-}
-
-/** Without what Hono would take over from the response before. */
-function replace(c: Context, response: Response): void {
-  c.res = undefined;
-  c.res = response;
 }
 
 export interface RequireOptions {

@@ -10,7 +10,7 @@ import {
   requires,
 } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
-import type { OpenOptions } from "../core/visit.ts";
+import { checkOpen, type OpenOptions } from "../core/visit.ts";
 import { holdBack, isHeadSent, sendProblem } from "./node-response.ts";
 
 export { sendProblem };
@@ -35,6 +35,7 @@ export function nodeSessions<Data>(
   sessions: SessionManager<Data>,
   options: OpenOptions = {},
 ): OpenSession<Data> {
+  checkOpen(sessions, options);
   return async (req, res, onError = () => sendProblem(res, internalError())) => {
     const visit = await sessions.visit(nodeExchange(req, res), options);
     // An application's time limit may have answered meanwhile.

@@ -90,6 +90,9 @@ const MAX_AGE_LIMIT_MS = 400 * 86_400_000;
 const SECOND_MS = 1_000;
 
 export function checkCookie(options: CookieOptions = {}): CookieSettings {
+  if (typeof options !== "object" || options === null) {
+    throw invalidOption("cookie", 'must be an object such as { name: "sid" }');
+  }
   refuseUnknown(options, Object.keys(DEFAULTS), "the cookie", "cookie.");
   const name = options.name ?? DEFAULTS.name;
   const secure = options.secure ?? DEFAULTS.secure;

@@ -128,7 +128,7 @@ describe("data", () => {
     ["undefined in a list", [undefined], "x.0"],
     ["an unsafe name", JSON.parse('{"a":{"__proto__":{"admin":true}}}'), "x.a.__proto__"],
     ["too deep", nested(40), `x${".a".repeat(32)}`],
-    ["a cycle", cycle(), `x${".a".repeat(32)}`],
+    ["a cycle", cycle(), "x.a"],
   ])("%s is refused where it is assigned, and the old value stays", async (_name, value, path) => {
     const { sessions } = open();
     const { token } = await logIn(sessions, "ada");
@@ -138,6 +138,31 @@ describe("data", () => {
       session.data["x"] = value;
     }).toThrow(expect.objectContaining({ code: "invalid-data", field: path }));
     expect(session.data["x"]).toBe("before");
+  });
+
+  test.each<[unknown, string]>([
+    [cycle(), "data: x.a is circular"],
+    [[{ list: cycle() }], "data: x.0.list.a is circular"],
+    [{ n: 1n }, "data: x.n is a bigint, which JSON cannot hold; keep it as a string"],
+    [[1, undefined], "data: x.1 is undefined, which JSON cannot hold"],
+    [() => 1, "data: x is a function, which JSON cannot hold"],
+    [-1 / 0, "data: x is -Infinity, which JSON cannot hold"],
+    [new Date(0), "data: x is a Date; keep it as a string or plain object"],
+    [endless(), "data has more than 256 fields or 32,768 bytes"],
+  ])("%o: the message says what is wrong, and where", async (value, message) => {
+    const { sessions } = open();
+    const session = await sessions.open(exchange({}));
+    expect(() => {
+      session.data["x"] = value;
+    }).toThrow(expect.objectContaining({ message }));
+  });
+
+  test("the same object twice is no circle", async () => {
+    const { sessions } = open();
+    const session = await sessions.open(exchange({}));
+    const address = { city: "Oslo" };
+    session.data["to"] = { billing: address, shipping: [address, address] };
+    expect(await session.commit()).toBe("updated");
   });
 
   test("no name reaches a prototype", async () => {
@@ -157,7 +182,16 @@ describe("data", () => {
     const { token } = await logIn(sessions, "ada");
     const session = await sessions.open(exchange({ "x-session-id": token }));
     session.data["x"] = "x".repeat(40_000);
-    await expect(session.commit()).rejects.toMatchObject({ code: "invalid-data", field: "data" });
+    await expect(session.commit()).rejects.toMatchObject({
+      ...{ code: "invalid-data", field: "data" },
+      message: "data has 40,003 bytes; at most 32,768",
+    });
+    session.data["x"] = 1;
+    for (let i = 0; i < 256; i++) session.data[`n${i}`] = 1;
+    await expect(session.commit()).rejects.toMatchObject({
+      ...{ code: "invalid-data", field: "data" },
+      message: "data has 257 fields; at most 256",
+    });
     const next = await sessions.open(exchange({ "x-session-id": token }));
     expect({ ...next.data }).toEqual({});
   });
@@ -206,9 +240,24 @@ describe("a schema", () => {
     const { token } = await logIn(sessions, "ada");
     const session = await sessions.open(exchange({ "x-session-id": token }));
     (session.data.cart as unknown[]).push("a", 7);
-    await expect(session.commit()).rejects.toMatchObject({ code: "invalid-data", field: "cart.1" });
+    await expect(session.commit()).rejects.toMatchObject({
+      ...{ code: "invalid-data", field: "cart.1" },
+      message: "data: cart.1: must be a string",
+    });
     const next = await sessions.open(exchange({ "x-session-id": token }));
     expect(next.data.cart).toEqual([]);
+  });
+
+  test("that refuses the data as a whole names no field", async () => {
+    const message = "Too much of everything";
+    const grumpy: StandardSchema<Shop> = {
+      "~standard": { version: 1, vendor: "test", validate: () => ({ issues: [{ message }] }) },
+    };
+    const session = await open({ data: grumpy }).sessions.open(exchange({}));
+    session.data.cart = ["a"];
+    await expect(session.commit()).rejects.toMatchObject({
+      ...{ code: "invalid-data", field: "data", message: `data: ${message}` },
+    });
   });
 
   test("is checked to be one", () => {
@@ -266,6 +315,13 @@ describe("an anonymous session", () => {
 
 function nested(depth: number): unknown {
   return depth === 0 ? 1 : { a: nested(depth - 1) };
+}
+
+/** Short, and yet of more values than there are bytes: each list holds the next one twice. */
+function endless(): unknown {
+  let list: unknown = 1;
+  for (let i = 0; i < 24; i++) list = [list, list];
+  return list;
 }
 
 function cycle(): unknown {

@@ -38,13 +38,13 @@ export class SessionData {
         return true;
       },
       defineProperty: () => {
-        throw invalidData("data", "can only be assigned to");
+        throw invalidWhole("can only be assigned to");
       },
       preventExtensions: () => {
-        throw invalidData("data", "cannot be frozen");
+        throw invalidWhole("cannot be frozen");
       },
       setPrototypeOf: () => {
-        throw invalidData("data", "has no prototype");
+        throw invalidWhole("has no prototype");
       },
     });
   }
@@ -111,19 +111,28 @@ export async function validate(
     if (stranger !== undefined) throw invalidData(stranger, "is not in the schema");
     return;
   }
-  const [issue] = result.issues;
-  throw invalidData(issue === undefined ? "data" : pathOf(issue), issue?.message ?? "is invalid");
+  const [issue = { message: "is invalid" }] = result.issues;
+  const path = pathOf(issue);
+  const message = path === "" ? issue.message : `${path}: ${issue.message}`;
+  throw new SessionError("invalid-data", `data: ${message}`, { field: path || "data" });
 }
 
 /** Throws "invalid-data" for more fields or bytes than a session may have. */
 export function checkSize(data: Fields): void {
   const bytes = [...data].reduce((sum, [name, text]) => sum + utf8.encode(name + text).length, 0);
-  if (data.size <= DATA_MAX_FIELDS && bytes <= DATA_MAX_BYTES) return;
-  throw tooLarge();
+  if (data.size > DATA_MAX_FIELDS) {
+    throw invalidWhole(`has ${data.size} fields; at most ${DATA_MAX_FIELDS}`);
+  }
+  if (bytes > DATA_MAX_BYTES) {
+    throw invalidWhole(`has ${grouped(bytes)} bytes; at most ${grouped(DATA_MAX_BYTES)}`);
+  }
 }
 
+/** How much there would be, nobody knows: with what others have written, or without an end. */
 export function tooLarge(): SessionError {
-  return invalidData("data", `has more than ${DATA_MAX_FIELDS} fields or ${DATA_MAX_BYTES} bytes`);
+  return invalidWhole(
+    `has more than ${DATA_MAX_FIELDS} fields or ${grouped(DATA_MAX_BYTES)} bytes`,
+  );
 }
 
 /**
@@ -173,26 +182,43 @@ function checkJson(
   value: unknown,
   path: string,
   depth: number,
-  // Each value is a byte at least. A list that holds another twice, and so on, would never end.
-  room: { left: number } = { left: DATA_MAX_BYTES },
+  walk: Walk = { room: DATA_MAX_BYTES, above: new Set() },
 ): void {
-  if (--room.left < 0) throw tooLarge();
+  if (--walk.room < 0) throw tooLarge();
   if (depth > DATA_MAX_DEPTH) throw invalidData(path, `is nested deeper than ${DATA_MAX_DEPTH}`);
   if (value === null || typeof value === "string" || typeof value === "boolean") return;
   if (value === undefined && depth === 1) return;
   if (typeof value === "number") {
-    if (!Number.isFinite(value)) throw invalidData(path, `is ${value}, which JSON has not`);
+    if (!Number.isFinite(value)) throw invalidData(path, `is ${value}, which JSON cannot hold`);
     return;
   }
-  if (typeof value !== "object")
-    throw invalidData(path, `is a ${typeof value}, which JSON has not`);
+  if (typeof value !== "object") {
+    const kind = value === undefined ? "undefined" : `a ${typeof value}`;
+    const instead = typeof value === "bigint" ? "; keep it as a string" : "";
+    throw invalidData(path, `is ${kind}, which JSON cannot hold${instead}`);
+  }
+  if (walk.above.has(value)) throw invalidData(path, "is circular");
+  walk.above.add(value);
+  checkInside(value, path, depth + 1, walk);
+  walk.above.delete(value);
+}
+
+/** What is on the way to a value. */
+interface Walk {
+  /** Each value is a byte at least. A list that holds another twice, and so on, would never end. */
+  room: number;
+  /** What the value lies in: if it is one of these, it has no end. */
+  readonly above: Set<object>;
+}
+
+function checkInside(value: object, path: string, depth: number, walk: Walk): void {
   const prototype = Object.getPrototypeOf(value);
   if (Array.isArray(value)) {
     // Holes, extra properties and subclasses would come back as something else.
     if (prototype !== Array.prototype || Reflect.ownKeys(value).length !== value.length + 1) {
       throw invalidData(path, "is no plain list");
     }
-    for (const [i, item] of value.entries()) checkJson(item, `${path}.${i}`, depth + 1, room);
+    for (const [i, item] of value.entries()) checkJson(item, `${path}.${i}`, depth, walk);
     return;
   }
   if (prototype !== Object.prototype && prototype !== null) {
@@ -206,7 +232,7 @@ function checkJson(
       throw invalidData(`${path}.${name}`, "is no plain value");
     }
     if (UNSAFE_NAMES.has(name)) throw invalidData(`${path}.${name}`, "is not a safe name");
-    if (item !== undefined) checkJson(item, `${path}.${name}`, depth + 1, room);
+    if (item !== undefined) checkJson(item, `${path}.${name}`, depth, walk);
   }
 }
 
@@ -219,4 +245,13 @@ function properties(value: object, path: string): [string, PropertyDescriptor][]
 
 function invalidData(path: string, rule: string): SessionError {
   return new SessionError("invalid-data", `data: ${path} ${rule}`, { field: path });
+}
+
+function invalidWhole(rule: string): SessionError {
+  return new SessionError("invalid-data", `data ${rule}`, { field: "data" });
+}
+
+/** As people read it: 32,768. */
+function grouped(count: number): string {
+  return count.toLocaleString("en-US");
 }

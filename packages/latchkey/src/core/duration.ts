@@ -11,13 +11,17 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** Milliseconds, a positive whole number. Anything else throws `invalid-option` with the field. */
-export function parseDuration(text: string, field: string): number {
+/**
+ * Milliseconds, a positive whole number. Anything else throws `invalid-option` with the field.
+ *
+ * @param orFalse the caller takes false as well, for none at all
+ */
+export function parseDuration(text: string, field: string, orFalse?: "or false"): number {
   const [, amount, unit = ""] = /^(\d{1,15})(ms|s|m|h|d)$/.exec(String(text)) ?? [];
   const ms = Number(amount) * (UNIT_MS[unit] ?? Number.NaN);
   if (Number.isSafeInteger(ms) && ms > 0) return ms;
   throw invalidOption(
     field,
-    'must be a whole number above 0 with a unit, such as "250ms", "30m" or "12h"',
+    `must be ${orFalse ? "false, or " : ""}a whole number above 0 with a unit, such as "250ms", "30m" or "12h"`,
   );
 }

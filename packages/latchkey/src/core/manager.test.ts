@@ -249,6 +249,23 @@ describe("a bad option is named", () => {
       expect.objectContaining({ code: "invalid-option", field }),
     );
   });
+
+  test.each<[object, RegExp]>([
+    [{ cookie: "sid" }, /^cookie must be an object such as \{ name: "sid" \}$/],
+    [{ cookie: null }, /^cookie must be an object/],
+    [{ idleTimeout: 0 }, /^idleTimeout must be false, or a whole number above 0 with a unit/],
+    [{ idleTimeout: null }, /^idleTimeout must be false, or /],
+    [{ rotationGrace: 0 }, /^rotationGrace must be false, or /],
+    [{ absoluteTimeout: 0 }, /^absoluteTimeout must be a whole number/],
+    [{ ttl: 60 }, /^ttl is no option of createSessions: use idleTimeout and absoluteTimeout$/],
+    [{ resave: false }, /^resave is no option of createSessions: leave it out/],
+    [{ constructor: 1 }, /^constructor is no option of createSessions$/],
+    [{ idletimeout: "1m" }, /^idletimeout is no option of createSessions$/],
+  ])("%o, and what would be right", (options, message) => {
+    expect(() => createSessions({ store: memoryStore(), ...options } as SessionsOptions)).toThrow(
+      expect.objectContaining({ code: "invalid-option", message: expect.stringMatching(message) }),
+    );
+  });
 });
 
 function open(options: Partial<SessionsOptions> = {}) {

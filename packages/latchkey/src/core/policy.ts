@@ -102,7 +102,7 @@ function checkLife(options: PolicyOptions, layout: Layout): Life {
   const idle =
     idleTimeout !== undefined ? idleTimeout : layout === "split" ? DEFAULTS.idleTimeout : false;
   if (idle === false) return { idleTimeoutMs: undefined, absoluteTimeoutMs };
-  const idleTimeoutMs = parseDuration(idle, "idleTimeout");
+  const idleTimeoutMs = parseDuration(idle, "idleTimeout", "or false");
   if (options.idleTimeout !== undefined && idleTimeoutMs > absoluteTimeoutMs) {
     throw invalidOption("idleTimeout", "must not be longer than absoluteTimeout");
   }
@@ -110,7 +110,7 @@ function checkLife(options: PolicyOptions, layout: Layout): Life {
 }
 
 function checkGrace(grace: Duration | false): number {
-  const graceMs = grace === false ? 0 : parseDuration(grace, "rotationGrace");
+  const graceMs = grace === false ? 0 : parseDuration(grace, "rotationGrace", "or false");
   if (graceMs <= ROTATION_GRACE_MAX_MS) return graceMs;
   throw invalidOption("rotationGrace", "must be at most 5m");
 }

@@ -51,7 +51,8 @@ export const requires = {
     return session.user === undefined ? INVALID : undefined;
   },
   /** One who has logged in within `maxAge`. Throws `invalid-option` at once if that is none. */
-  fresh: ({ maxAge }: FreshOptions): Judge => {
+  fresh: (options: FreshOptions): Judge => {
+    const maxAge = options?.maxAge;
     parseDuration(maxAge, "maxAge");
     return (session) => requires.session(session) ?? (session.isFresh(maxAge) ? undefined : STALE);
   },

@@ -24,12 +24,23 @@ const OPTION_NAMES: readonly string[] = [
   ...["store", "data", "onEvent", "warn", "random", "layout", "idleTimeout", "absoluteTimeout"],
   ...["maxPerUser", "atLimit", "rotationGrace", "cookie", "trustedOrigins", "csrf"],
 ];
+/** Options of other libraries, and what there is for them here. */
+const INSTEAD: ReadonlyMap<string, string> = new Map([
+  ["ttl", "use idleTimeout and absoluteTimeout"],
+  ["maxAge", "use idleTimeout and absoluteTimeout"],
+  ["rolling", "use idleTimeout"],
+  ["name", "use cookie.name"],
+  ["secret", "leave it out, tokens are random and not signed"],
+  ["resave", "leave it out, only what was changed is saved"],
+  ["saveUninitialized", "leave it out, only what was changed is saved"],
+]);
+
 /** Throws `invalid-option` with the name of the field; what the policy says of is checked there. */
 export function checkOptions(options: SessionsOptions<never> | SessionsOptions<unknown>): void {
   if (typeof options?.store?.load !== "function") {
     throw invalidOption("store", "must be a SessionStore (is an await missing before redisStore?)");
   }
-  refuseUnknown(options, OPTION_NAMES, "createSessions");
+  refuseUnknown(options, OPTION_NAMES, "createSessions", "", INSTEAD);
   if (options.data !== undefined && options.data["~standard"]?.version !== 1) {
     throw invalidOption("data", "must be a Standard Schema");
   }

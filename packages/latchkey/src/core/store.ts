@@ -7,9 +7,10 @@
  *   store could not say. The caller must then assume nothing: a write may or may not have happened.
  * - Each method is atomic: no other client sees it half done, and a crash leaves all or nothing.
  *   (`revokeUser` is atomic in what it ends; it clears away in steps.)
- * - There is no upsert. `create` alone brings a session to life, and only under a free id.
+ * - There is no upsert. `create` alone brings a session to life, and only under a free id: one that
+ *   neither has a session nor is remembered as rotated away.
  * - Dead stays dead. Once a session was revoked or ran out, no method brings it back or writes to
- *   it: they answer `gone`.
+ *   it: they answer `gone`. Nor does the token from before a rotation ever open another session.
  * - A session goes on under its new id after a rotation. While the grace runs, the old id means the
  *   new one in every method; after it, in `revoke` alone: who ends a session must not miss it because
  *   it has just been rotated.
@@ -60,7 +61,10 @@ export type CreateOutcome =
       /** Sessions of the user that were found to have run out; each is told to one caller only. */
       readonly expired: readonly SessionId[];
     }
-  /** The id was taken. Nothing was changed: the session that has it goes on. */
+  /**
+   * The id is taken, or was rotated away less than its grace and `ROTATED_MEMORY_MS` ago. Nothing was
+   * changed: the session that has it, or had it, goes on.
+   */
   | { readonly outcome: "exists" }
   /** The cap is reached, and its policy is `reject`. No session was changed. */
   | { readonly outcome: "limit"; readonly expired: readonly SessionId[] }
@@ -127,7 +131,11 @@ export interface Rotation {
     /** What the new secret was derived with, kept while the grace runs; undefined: by chance alone. */
     readonly seed: string | undefined;
   };
-  /** How long what the holder presented goes on to open the session. */
+  /**
+   * How long what the holder presented goes on to open the session. 0 is for when privilege rises, and
+   * is never answered `repeated` or `kept`: whoever presents a token that still works, also one in its
+   * grace, rotates, and the one between is dead.
+   */
   readonly graceMs: number;
   /** The user has authenticated again: both clocks begin anew. Only with a new id. */
   readonly login: Reauthentication | undefined;
@@ -156,7 +164,7 @@ export type RotateOutcome =
   | { readonly outcome: "repeated"; readonly sid: SessionId; readonly seed: string | undefined }
   /** The token is itself younger than its grace and stays: the one before it is still in use. */
   | { readonly outcome: "kept" }
-  /** The new id was taken. Nothing was changed. */
+  /** The new id was taken, or rotated away lately, as in `CreateOutcome`. Nothing was changed. */
   | { readonly outcome: "exists" }
   /** All sessions of the user were revoked after `login.generation` was read. */
   | { readonly outcome: "stale" }
@@ -246,7 +254,7 @@ export interface SessionStore {
    */
   list(user: string): Promise<Listing>;
 
-  /** Lets go of connections that the store opened itself. Sessions stay. */
+  /** Lets go of connections that the store opened itself. Sessions stay: other servers have them. */
   close(): Promise<void>;
 }
 

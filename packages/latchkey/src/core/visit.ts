@@ -8,6 +8,7 @@
  * after the head has left needs a `commit()` of its own.
  */
 import type { Head } from "./head.ts";
+import { invalidOption, refuseUnknown } from "./options.ts";
 import { type Refusal, refusalOfError, refusalOfGone } from "./refusal.ts";
 import type { Session } from "./session.ts";
 import type { Warn } from "./warning.ts";
@@ -20,6 +21,17 @@ export interface OpenOptions {
    * some milliseconds ago.
    */
   readonly fresh?: boolean;
+}
+
+/** What every adapter checks before the first request. Throws `invalid-option` with the name. */
+export function checkOpen(
+  sessions: { visit(...args: never[]): unknown },
+  options: OpenOptions,
+): void {
+  if (typeof sessions?.visit !== "function") {
+    throw invalidOption("sessions", "must be what createSessions returns");
+  }
+  refuseUnknown(options, ["readOnly", "fresh"], "the adapter");
 }
 
 /** From here on a handler failed, whatever it answers. */

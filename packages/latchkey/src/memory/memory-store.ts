@@ -5,6 +5,7 @@
  * Nothing in here waits, so every method is atomic by itself.
  */
 import { type Clock, systemClock } from "../core/clock.ts";
+import { refuseUnknown } from "../core/options.ts";
 import type { SessionRecord } from "../core/record.ts";
 import {
   type Change,
@@ -34,6 +35,7 @@ export interface MemoryStoreOptions {
 }
 
 export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
+  refuseUnknown(options, ["clock", "random"], "memoryStore");
   return new MemoryStore(options);
 }
 
@@ -83,7 +85,7 @@ class MemoryStore implements SessionStore {
   async create(session: NewSession): Promise<CreateOutcome> {
     const { sid, user, secretHash, life, cap, generation, device, data } = session;
     const now = this.#clock.now();
-    if (this.#live(sid) !== undefined) return { outcome: "exists" };
+    if (this.#isTaken(sid)) return { outcome: "exists" };
     if (user !== undefined && generation !== undefined && this.#generation(user) > generation) {
       return { outcome: "stale" };
     }
@@ -169,7 +171,7 @@ class MemoryStore implements SessionStore {
       if (isBefore || isYoung) return { outcome: "kept" };
     }
     const isMove = next.sid !== rotation.sid;
-    if (isMove && this.#live(next.sid) !== undefined) return { outcome: "exists" };
+    if (isMove && this.#isTaken(next.sid)) return { outcome: "exists" };
     if (login?.generation !== undefined && user && this.#generation(user) > login.generation) {
       return { outcome: "stale" };
     }
@@ -235,6 +237,11 @@ class MemoryStore implements SessionStore {
     if (kept === undefined || kept.expiresAt > this.#clock.now()) return kept;
     this.#sessions.delete(sid);
     return undefined;
+  }
+
+  /** A session has the id, or had it before a rotation: an old token must open nothing new. */
+  #isTaken(sid: SessionId): boolean {
+    return this.#live(sid) !== undefined || this.#remembered(sid) !== undefined;
   }
 
   /** As the port shows it: what is an instant here is a span of time there. */

@@ -4,7 +4,7 @@
  * What each operation sends (one script is one round trip, and atomic). S is `session:<sid>`, R its
  * record, N what it became, I the index of its user, B the barrier of their slot:
  *
- *     create       EVALSHA create.lua        S R B I
+ *     create       EVALSHA create.lua        S R B N I
  *     load         EVALSHA load.lua          S R B N
  *     update       EVALSHA update.lua        S R B N
  *     touch        EVALSHA touch.lua         S R B N I
@@ -114,7 +114,7 @@ class RedisStore implements ObservableStore {
 
   async create(session: NewSession): Promise<CreateOutcome> {
     const { sid, user, secretHash, life, cap, generation, device, data } = session;
-    const keys = this.#sessionKeys(sid);
+    const keys = this.#withNext(sid);
     if (user !== undefined) keys.push(this.#keys.userSessions(user));
     const [outcome, ...rest] = await this.#driver.script(CREATE, keys, [
       ...[sid, user ?? "", String(life.idleTimeoutMs ?? 0), String(life.absoluteTimeoutMs)],

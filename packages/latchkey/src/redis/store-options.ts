@@ -1,5 +1,6 @@
 /** What `redisStore` takes, and the driver that follows from it. */
 import { type Duration, parseDuration } from "../core/duration.ts";
+import { SessionError } from "../core/errors.ts";
 import { invalidOption, refuseUnknown } from "../core/options.ts";
 import type { RandomBytes } from "../core/token.ts";
 import { connect, driverFor, type RedisClient } from "./connect.ts";
@@ -46,6 +47,10 @@ export async function driverOf(options: RedisStoreOptions): Promise<RedisDriver>
 
 /** Throws `invalid-option` for what is misspelt, missing or contradicts itself. */
 export function checkStoreOptions(options: RedisStoreOptions): void {
+  if (typeof options !== "object" || options === null) {
+    const rule = "redisStore takes an object: { url }";
+    throw new SessionError("invalid-option", rule, { field: "url" });
+  }
   refuseUnknown(options, OPTION_NAMES, "redisStore");
   const given = Object.keys(Object(options));
   if (given.filter((name) => SOURCES.includes(name)).length !== 1) {

@@ -6,7 +6,7 @@
  * storeConformance({ describe, test }, "MyStore", async () => ({ store, other, elapse, close }));
  */
 import { UPDATE } from "./checks/data.ts";
-import { CREATE, LOAD, MINT, TOUCH } from "./checks/life.ts";
+import { CLOSE, CREATE, LOAD, MINT, TOUCH } from "./checks/life.ts";
 import { RENEW, REPEAT, ROTATE } from "./checks/rotation.ts";
 import type { StoreHarness } from "./checks/steps.ts";
 import { CAP, LIST, REVOKE, REVOKE_USER } from "./checks/users.ts";
@@ -22,7 +22,7 @@ export interface TestRunner {
 const CHAPTERS = {
   ...{ mintId: MINT, create: CREATE, load: LOAD, touch: TOUCH, update: UPDATE },
   ...{ rotate: ROTATE, "rotate again": REPEAT, "rotate at a login": RENEW },
-  ...{ revoke: REVOKE, revokeUser: REVOKE_USER, cap: CAP, list: LIST },
+  ...{ revoke: REVOKE, revokeUser: REVOKE_USER, cap: CAP, list: LIST, close: CLOSE },
 };
 
 /** @param open gives a store with nothing in it; called once for each test */

@@ -1,7 +1,8 @@
 #!lua
 -- create: a new session under a free id, with its record and its entry in the user's index.
 --
--- KEYS  1 session string   2 record   3 barrier of the slot   4 user's index (absent: anonymous)
+-- KEYS  1 session string   2 record   3 barrier of the slot   4 where it went
+--       5 user's index (absent: anonymous)
 -- ARGV  1 sid   2 user ('' anonymous)   3 idle timeout in ms (0 none)   4 absolute timeout in ms
 --       5 secret hash ('' literal)   6 generation known before the credential was checked (-1 none)
 --       7 cap (0 none)   8 'reject' or 'evict-oldest'   9 prefix of session keys   10 device ('')
@@ -14,7 +15,8 @@
 -- string, which alone makes the session live, comes last.
 -- include: session
 
-if redis.call('EXISTS', KEYS[1]) == 1 then return {KEYS[1], 'exists'} end
+-- An id that was rotated away is not free either: its token would open the new session.
+if redis.call('EXISTS', KEYS[1], KEYS[4]) > 0 then return {KEYS[1], 'exists'} end
 local sid, user, idle, life = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = clock()
 local absolute = now + life
@@ -24,31 +26,31 @@ local known = tonumber(ARGV[6])
 if known >= 0 and revoked > known then return {KEYS[1], 'stale'} end
 
 local created, evicted, over = 0, {}, {}
-if KEYS[4] then
+if KEYS[5] then
   local cap = tonumber(ARGV[7])
   -- What has run out makes room: some of it at each login, so that no login pays for all.
-  over = redis.call('ZRANGE', KEYS[4], '-inf', int(now), 'BYSCORE', 'LIMIT', 0, 200)
-  if over[1] then redis.call('ZREM', KEYS[4], unpack(over)) end
-  if cap > 0 and redis.call('ZCOUNT', KEYS[4], int(now + 1), '+inf') >= cap then
+  over = redis.call('ZRANGE', KEYS[5], '-inf', int(now), 'BYSCORE', 'LIMIT', 0, 200)
+  if over[1] then redis.call('ZREM', KEYS[5], unpack(over)) end
+  if cap > 0 and redis.call('ZCOUNT', KEYS[5], int(now + 1), '+inf') >= cap then
     -- The keys of the listed sessions are derived, not declared: which ones they are is known only
     -- now. They are in this slot, as the index is. First what is listed but dead makes room.
-    local listed = redis.call('ZRANGE', KEYS[4], int(now + 1), '+inf', 'BYSCORE')
+    local listed = redis.call('ZRANGE', KEYS[5], int(now + 1), '+inf', 'BYSCORE')
     local alive = {}
     for _, other in ipairs(listed) do
       if redis.pcall('GET', ARGV[9] .. other) == user then
         alive[#alive + 1] = other
       else
-        redis.call('ZREM', KEYS[4], other)
+        redis.call('ZREM', KEYS[5], other)
       end
     end
     if #alive >= cap and ARGV[8] == 'reject' then return {KEYS[1], 'limit', over} end
     for i = 1, #alive - cap + 1 do
       redis.call('UNLINK', ARGV[9] .. alive[i], '{' .. ARGV[9] .. alive[i] .. '}:record')
-      redis.call('ZREM', KEYS[4], alive[i])
+      redis.call('ZREM', KEYS[5], alive[i])
       evicted[i] = alive[i]
     end
   end
-  enlist(KEYS[4], sid, deadline)
+  enlist(KEYS[5], sid, deadline)
 end
 
 redis.call('DEL', KEYS[2])

@@ -45,7 +45,7 @@ if not KEYS[5] then
   return {KEYS[1], 'rotated', ARGV[1], now, deadline, absolute}
 end
 
-if redis.call('EXISTS', KEYS[5]) == 1 then return {KEYS[1], 'exists'} end
+if redis.call('EXISTS', KEYS[5], KEYS[7]) > 0 then return {KEYS[1], 'exists'} end
 if login > 0 then
   local known, idle = tonumber(ARGV[11]), tonumber(ARGV[10])
   if known >= 0 and generation(KEYS[3], found.user) > known then return {KEYS[1], 'stale'} end

@@ -1,5 +1,6 @@
-/** Beginning, finding and ending: mintId, create, load, touch. */
+/** Beginning, finding and ending: mintId, create, load, touch, close. */
 import assert from "node:assert/strict";
+import { GRACE, rotated, rotation } from "./rotating.ts";
 import {
   atOnce,
   begin,
@@ -15,6 +16,7 @@ import {
   missing,
   NAMES,
   newSession,
+  SHORT,
   SLIDING,
 } from "./steps.ts";
 
@@ -77,6 +79,38 @@ export const CREATE: Record<string, Check> = {
     const session = newSession(harness.store, { user: "ada" });
     const outcomes = await atOnce(harness, 50, (store) => store.create(session));
     assert.equal(outcomes.filter(({ outcome }) => outcome === "created").length, 1);
+  },
+  // Else the token that was rotated away opens the new session, whoever holds it.
+  "an id that was rotated away is refused while it is remembered": async (harness) => {
+    const { store, other, elapse } = harness;
+    for (const graceMs of [GRACE, 0]) {
+      const made = await begin(store, { user: "ada" });
+      const sid = await rotated(store, rotation(store, made, { graceMs }));
+      const again = { ...newSession(store, { user: "ada", data: { a: "1" } }), sid: made.sid };
+      for (const passed of [0, GRACE]) {
+        await elapse(passed);
+        assert.deepEqual(await other.create(again), { outcome: "exists" });
+      }
+      assert.equal((await store.load(made.sid)).outcome, "rotated");
+      assert.equal((await found(store, sid)).data.size, 0);
+      await store.revokeUser("ada");
+    }
+  },
+  "a session that ran out is told to one caller only": async (harness) => {
+    const { store, elapse } = harness;
+    const cap = { max: 2, policy: "reject" } as const;
+    for (const user of ["ada", "bob"]) {
+      const ended = await begin(store, { user, life: SHORT });
+      // Some stores forget a user with the last session.
+      for (let i = 0; i < 2; i++) await begin(store, { user });
+      await elapse(HOUR / 2);
+      // A login that is refused tells of it as well.
+      const wishes = user === "ada" ? { user } : { user, cap };
+      const outcomes = await atOnce(harness, 20, (at) => at.create(newSession(at, wishes)));
+      const told = outcomes.flatMap((answer) => ("expired" in answer ? answer.expired : []));
+      assert.deepEqual(told, [ended.sid]);
+      assert.deepEqual((await store.list(user)).expired, []);
+    }
   },
 };
 
@@ -157,6 +191,18 @@ export const TOUCH: Record<string, Check> = {
     const touched = await store.touch(made, FIXED, 0);
     assert.equal(touched.outcome === "live" && touched.expiresAt, made.expiresAt);
   },
+  // A server with other settings, say during a deployment, must not cut anybody's session short.
+  "a shorter idle timeout does not move the deadline back": async ({ store, other, elapse }) => {
+    const made = await begin(store, { user: "ada", life: SLIDING, secretHash: HASH });
+    await elapse(10 * MINUTE);
+    const { expiresAt } = await found(store, made.sid);
+    const hasty = { ...SLIDING, idleTimeoutMs: 5 * MINUTE };
+    const touched = await other.touch(made, hasty, MINUTE);
+    assert.equal(touched.outcome === "live" && touched.expiresAt, expiresAt);
+    assert.equal((await found(store, made.sid)).expiresAt, expiresAt);
+    await elapse(10 * MINUTE);
+    await found(store, made.sid);
+  },
   // EXPIRE-based touches are safe here; SET-based ones (a whole-session save) revive it.
   "a dead session is not touched back to life": async ({ store, other }) => {
     const made = await begin(store, { user: "ada", life: SLIDING });
@@ -164,5 +210,15 @@ export const TOUCH: Record<string, Check> = {
     assert.deepEqual(await other.touch(made, SLIDING, 0), { outcome: "gone" });
     await missing(store, made.sid);
     assert.deepEqual(await listed(store, "ada"), []);
+  },
+};
+
+export const CLOSE: Record<string, Check> = {
+  "the sessions stay, for every other server": async ({ store, other }) => {
+    const made = await begin(store, { user: "ada", secretHash: HASH, data: { a: "1" } });
+    await store.close();
+    const loaded = await found(other, made.sid);
+    assert.deepEqual(loaded, { ...made, remainingMs: loaded.remainingMs });
+    assert.deepEqual(await listed(other, "ada"), [made.sid]);
   },
 };

@@ -1,20 +1,13 @@
 /** New tokens for a live session: rotate. */
 import assert from "node:assert/strict";
-import type { SessionRecord } from "../../core/record.ts";
-import {
-  type Reauthentication,
-  ROTATED_MEMORY_MS,
-  type RotateOutcome,
-  type Rotation,
-  type SessionStore,
-} from "../../core/store.ts";
+import { ROTATED_MEMORY_MS, type RotateOutcome } from "../../core/store.ts";
 import { hashSecret, type SessionId } from "../../core/token.ts";
+import { GRACE, NEW_HASH, renewal, rotated, rotation } from "./rotating.ts";
 import {
   atOnce,
   begin,
   type Check,
   change,
-  FIXED,
   found,
   HASH,
   HOUR,
@@ -24,44 +17,6 @@ import {
   missing,
   SLIDING,
 } from "./steps.ts";
-
-/** Longer than a test runs on any machine; time passes by `elapse` alone. */
-const GRACE = 2 * MARGIN;
-const NEW_HASH = hashSecret("fedcba9876543210fedcba9876543210");
-
-/** A new secret under the same id; without secret, or without a grace, a new id. */
-function rotation(store: SessionStore, record: SessionRecord, wish: Partial<Rotation>): Rotation {
-  const { sid, user, secretHash } = record;
-  const { graceMs = GRACE } = wish;
-  const isMove = secretHash === undefined || graceMs === 0;
-  const next = {
-    sid: isMove ? store.mintId(user, sid) : sid,
-    secretHash: secretHash && NEW_HASH,
-    seed: isMove ? undefined : "seed",
-  };
-  return { ...{ sid, user, secretHash, next, graceMs, login: undefined }, ...wish };
-}
-
-/** A new login: a new id, at once. */
-function renewal(
-  store: SessionStore,
-  record: SessionRecord,
-  login: Partial<Reauthentication> = {},
-): Rotation {
-  const { user, sid, secretHash } = record;
-  const hash = secretHash === undefined ? undefined : NEW_HASH;
-  return rotation(store, record, {
-    next: { sid: store.mintId(user, sid), secretHash: hash, seed: undefined },
-    graceMs: 0,
-    login: { life: FIXED, generation: undefined, device: undefined, ...login },
-  });
-}
-
-async function rotated(store: SessionStore, wish: Rotation): Promise<SessionId> {
-  const outcome = await store.rotate(wish);
-  assert.equal(outcome.outcome, "rotated");
-  return wish.next.sid;
-}
 
 export const ROTATE: Record<string, Check> = {
   "the session goes on with all it had, and not a moment longer": async ({ store, other }) => {
@@ -294,6 +249,23 @@ export const REPEAT: Record<string, Check> = {
     assert.deepEqual(await store.rotate(rotation(store, made, { next })), { outcome: "exists" });
     await found(store, made.sid);
     assert.equal((await found(store, taken.sid)).data.get("a"), "1");
+  },
+  // Else the token that was rotated away opens whatever is put under its id.
+  "an id that was rotated away is refused, its own session's and another's": async (harness) => {
+    const { store, other, elapse } = harness;
+    const made = await begin(store, { user: "ada" });
+    const sid = await rotated(store, rotation(store, made, {}));
+    const another = await begin(store, { user: "ada" });
+    const next = { sid: made.sid, secretHash: undefined, seed: undefined };
+    for (const passed of [0, GRACE]) {
+      await elapse(passed);
+      for (const holder of [{ ...made, sid }, another]) {
+        const back = rotation(store, holder, { next, graceMs: 0 });
+        assert.deepEqual(await other.rotate(back), { outcome: "exists" });
+        await found(store, holder.sid);
+      }
+    }
+    assert.equal((await store.load(made.sid)).outcome, "rotated");
   },
   "the old id of a dead session is gone, whoever asks": async ({ store }) => {
     const made = await begin(store, { user: "ada" });

@@ -7,10 +7,11 @@ import { hashSecret, type SessionId } from "../../core/token.ts";
 /** One store with nothing in it, made anew for each test. */
 export interface StoreHarness {
   readonly store: SessionStore;
-  /** A second store on the same data, as another server has it. */
+  /** A second store on the same data, as another server has it: it goes on when `store` is closed. */
   readonly other: SessionStore;
   /** Makes `ms` pass for everything that is stored, without waiting. */
   elapse(ms: number): Promise<void>;
+  /** After each test. It may have closed `store` itself. */
   close(): Promise<void>;
 }
 
@@ -23,6 +24,8 @@ export const MARGIN: number = MINUTE;
 export const HASH: string = hashSecret("0123456789abcdef0123456789abcdef");
 /** Fixed: an hour, however much it is used. */
 export const FIXED: Life = { idleTimeoutMs: undefined, absoluteTimeoutMs: HOUR };
+/** Fixed: half an hour. */
+export const SHORT: Life = { idleTimeoutMs: undefined, absoluteTimeoutMs: HOUR / 2 };
 /** Sliding: half an hour idle, two hours in all. */
 export const SLIDING: Life = { idleTimeoutMs: 30 * MINUTE, absoluteTimeoutMs: 2 * HOUR };
 /** Usernames that a careless key, pattern or map would mistake for something else. */

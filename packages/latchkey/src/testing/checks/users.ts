@@ -13,6 +13,7 @@ import {
   listed,
   missing,
   newSession,
+  SHORT,
   SLIDING,
 } from "./steps.ts";
 
@@ -125,6 +126,16 @@ export const REVOKE_USER: Record<string, Check> = {
     assert.ok(again > generation);
     await begin(store, { user: "ada", generation: again });
   },
+  // The time alone is the same twice in one millisecond.
+  "each one makes the generation grow, however many run at once": async (harness) => {
+    await atOnce(harness, 10, async (at) => {
+      for (let i = 0; i < 5; i++) {
+        const before = await at.generation("ada");
+        await at.revokeUser("ada");
+        assert.ok((await at.generation("ada")) > before);
+      }
+    });
+  },
   "nothing is written to what it ended": async ({ store }) => {
     const made = await begin(store, { user: "ada", life: SLIDING, secretHash: HASH });
     await store.revokeUser("ada");
@@ -166,8 +177,7 @@ export const CAP: Record<string, Check> = {
   },
   "reject refuses and changes nothing; an ended one makes room": async ({ store, elapse }) => {
     const cap: Cap = { max: 2, policy: "reject" };
-    const short = { idleTimeoutMs: undefined, absoluteTimeoutMs: HOUR / 2 };
-    const a = await begin(store, { user: "ada", cap, life: short });
+    const a = await begin(store, { user: "ada", cap, life: SHORT });
     const b = await begin(store, { user: "ada", cap });
     const refused = newSession(store, { user: "ada", cap });
     assert.equal((await store.create(refused)).outcome, "limit");
@@ -235,6 +245,20 @@ export const LIST: Record<string, Check> = {
     await store.revoke(revoked.sid);
     await missing(store, short.sid);
     assert.deepEqual(await listed(store, "ada"), [live.sid]);
+  },
+  "a session that ran out is told to one caller only": async (harness) => {
+    const { store, elapse } = harness;
+    const ended = await begin(store, { user: "ada", life: SHORT });
+    // Some stores forget a user with the last session.
+    await begin(store, { user: "ada" });
+    await elapse(HOUR / 2);
+    const listings = await atOnce(harness, 20, (at) => at.list("ada"));
+    assert.deepEqual(
+      listings.flatMap(({ expired }) => expired),
+      [ended.sid],
+    );
+    const made = await store.create(newSession(store, { user: "ada" }));
+    assert.deepEqual(made.outcome === "created" && made.expired, []);
   },
   "the records of a list are without their data": async ({ store }) => {
     const made = await begin(store, { user: "ada", secretHash: HASH, data: { a: "1" } });
