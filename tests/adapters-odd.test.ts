@@ -321,3 +321,50 @@ test("a small file is piped through middleware that owns drain", async () => {
   const port = await listen(app);
   expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("abc");
 });
+
+// A page of a sibling host could open one with the user's cookie, and read what it answered.
+test("a WebSocket of another origin is nobody's", async () => {
+  const sessions = createSessions({ store: memoryStore(), cookie: { name: "sid", secure: false } });
+  const seen: unknown[] = [];
+  const open = async (headers: Record<string, string>): Promise<void> => {
+    const session = await sessions.open(exchange({ upgrade: "websocket", ...headers }));
+    seen.push([session.isForged, session.user]);
+  };
+  const cookie = `sid=${await tokenOf(sessions)}`;
+  const host = "localhost:3000";
+  await open({ cookie, host, origin: "http://evil.example", "sec-fetch-site": "cross-site" });
+  await open({ cookie, host, origin: "http://evil.example" });
+  await open({ cookie, host, origin: `http://${host}` });
+  expect(seen).toEqual([
+    [true, undefined],
+    [true, undefined],
+    [false, "ada"],
+  ]);
+});
+
+describe("an answer to data that were refused", () => {
+  test.each([
+    ["is whole, though the handler goes on streaming", false, 500],
+    ["is the application's where the handler is done, and has the session's head", true, 400],
+  ])("%s", async (_what, isDone, status) => {
+    const app = express().use(expressSessions(manager()));
+    app.get("/", async (req, res) => {
+      await req.session.login("ada");
+      req.session.data["n"] = TOO_MUCH;
+      res.write("row 1");
+      if (isDone) return void res.end();
+      while (!res.writableEnded) await new Promise(setImmediate);
+      res.end("row 2");
+    });
+    app.use((async (error, _req, res, _next) => {
+      await new Promise(setImmediate);
+      res.status(error.status).send("refused");
+    }) satisfies ErrorRequestHandler);
+    const port = await listen(app);
+    const answer = await fetch(`http://127.0.0.1:${port}/`);
+    expect(answer.status).toBe(status);
+    expect(await answer.text()).not.toMatch(/row/);
+    expect(answer.headers.get("cache-control")).toBe("no-store");
+    expect(answer.headers.getSetCookie()).toHaveLength(1);
+  });
+});

@@ -7,7 +7,7 @@ import { z } from "zod";
 export interface Config {
   readonly port: number;
   readonly host: string;
-  /** AUTH_DEMO_EXPOSE was set: something else decides who reaches the server. */
+  /** AUTH_DEMO_EXPOSE says that everybody who reaches the server may: by whatever name. */
   readonly isExposed: boolean;
   /** Undefined: find or start a Redis on this machine. */
   readonly redisUrl: string | undefined;
@@ -56,7 +56,7 @@ export function readConfig(
   return {
     port: settings.PORT,
     host: settings.HOST,
-    isExposed: settings.AUTH_DEMO_EXPOSE !== undefined,
+    isExposed: settings.AUTH_DEMO_EXPOSE === "private-network",
     redisUrl: settings.REDIS_URL,
     sessionTtlSeconds: settings.SESSION_TTL_SECONDS,
     sessionPrefix: settings.SESSION_PREFIX,

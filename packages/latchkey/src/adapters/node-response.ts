@@ -14,9 +14,10 @@ const HELD = ["writeHead", "flushHeaders", "write", "end"] as const;
 /**
  * - open: nothing was written, and what `writeHead` says is only noted
  * - held: the head is due and the session is being saved; ended: the handler is done, too
+ * - failed: it could not be saved, and what answers that is still to come
  * - sent: what comes goes out; dropped: another response took the place of the handler's
  */
-type State = "open" | "held" | "ended" | "sent" | "dropped";
+type State = "open" | "held" | "ended" | "failed" | "sent" | "dropped";
 
 /** @param onError hears errors of the handler's own; the response is still to be made */
 export function holdBack(
@@ -30,6 +31,7 @@ export function holdBack(
   // What was there before us: middleware that comes later, such as compression, wraps ours.
   const own = { writeHead: res.writeHead.bind(res), end: res.end.bind(res) };
   const queue: (() => unknown)[] = [];
+  const isDue = (): boolean => state === "held" || state === "ended" || isHeadSent(res);
   const release = (head?: ResponseHead): void => {
     if (head !== undefined) restore(res, head);
     visit.seal();
@@ -55,12 +57,15 @@ export function holdBack(
       res.emit("drain");
     } catch (error) {
       visit.failed(error);
-      if (state === "sent") return void res.destroy();
-      release(head);
+      if (isHeadSent(res)) return void res.destroy();
+      restore(res, head);
       hasFailed = true;
-      // A wrapper holds parts of the handler's body, and the answer to an error must not follow them.
-      if (held.some(([name, ours]) => res[name] !== ours)) replace(internalError());
-      else onError(error);
+      // A handler that is not done would write on behind the answer to its error; and a wrapper, such as
+      // compression, holds parts of its body already.
+      const isAlone = state === "ended" && held.every(([name, ours]) => res[name] === ours);
+      state = "failed";
+      if (isAlone) onError(error);
+      else replace(internalError());
     }
   };
   const held = HELD.map((name) => {
@@ -68,11 +73,15 @@ export function holdBack(
     const ours = (...args: unknown[]): unknown => {
       const isOver = state === "ended" || state === "dropped" || (hasFailed && res.writableEnded);
       if (isOver) return swallow(res, args);
+      if (name === "writeHead" && state === "held") throw headersSent();
       if (name === "writeHead" && state !== "sent") return takeHead(res, args);
-      if (state === "open" && visit.isSettled(res.statusCode)) release();
+      if (state === "failed" || (state === "open" && visit.isSettled(res.statusCode))) release();
       if (state === "sent") return Reflect.apply(original, res, args);
       queue.push(() => ours(...args));
-      if (state === "open") void settle();
+      if (state === "open") {
+        Object.defineProperty(res, "headersSent", { get: isDue, configurable: true });
+        void settle();
+      }
       state = name === "end" ? "ended" : "held";
       if (name !== "write") return res;
       // False from the start would make a pipe wait for "drain", and compression, where it comes before
@@ -80,19 +89,23 @@ export function holdBack(
       heldBytes += Buffer.byteLength(chunkOf(args));
       return heldBytes < res.writableHighWaterMark;
     };
-    Object.defineProperty(res, name, { value: ours, writable: true, configurable: true });
+    Object.assign(res, { [name]: ours });
     return [name, ours] as const;
   });
   res.once("close", () => {
     if (state === "sent" && !hasFailed && res.writableEnded) visit.finish(res.statusCode);
   });
-  const get = (): boolean => state === "held" || state === "ended" || isHeadSent(res);
-  Object.defineProperty(res, "headersSent", { get, configurable: true });
 }
 
 /** Whether it really has left, whatever `holdBack` says. */
 export function isHeadSent(res: ServerResponse): boolean {
   return Reflect.get(Object.getPrototypeOf(res), "headersSent", res);
+}
+
+/** As Node says it. */
+function headersSent(): Error {
+  const message = "Cannot write headers after they are sent to the client";
+  return Object.assign(new Error(message), { code: "ERR_HTTP_HEADERS_SENT" });
 }
 
 interface ResponseHead {

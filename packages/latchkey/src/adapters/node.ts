@@ -64,17 +64,26 @@ function isLetIn(res: ServerResponse, refusal: Refusal | undefined): boolean {
   return refusal === undefined;
 }
 
+const NONE: readonly string[] = [];
+const AUTHORITY = ":authority";
+
 /** One request and its response as the core sees them. */
 export function nodeExchange(req: IncomingMessage, res: ServerResponse): HttpExchange {
   // Not req.headers: that joins duplicates to "a, b", and a duplicate must be seen to be refused.
   const lines = (name: string): readonly string[] =>
-    req.rawHeaders.filter((_, i, raw) => i % 2 === 1 && raw[i - 1]?.toLowerCase() === name);
+    req.headers[name] === undefined
+      ? NONE
+      : req.rawHeaders.filter((_, i, raw) => i % 2 === 1 && raw[i - 1]?.toLowerCase() === name);
   return {
     method: req.method ?? "GET",
     scheme: "encrypted" in req.socket ? "https" : "http",
     // HTTP/2 has another name for it.
-    headers: (name) => (name === "host" ? [...lines(name), ...lines(":authority")] : lines(name)),
-    responseHeader: (name) => [res.getHeader(name) ?? []].flat().map(String),
+    headers: (name) =>
+      name === "host" && AUTHORITY in req.headers ? lines(AUTHORITY) : lines(name),
+    responseHeader: (name) => {
+      const value = res.getHeader(name);
+      return value === undefined ? NONE : [value].flat().map(String);
+    },
     setResponseHeader: (name, values) => {
       if (isHeadSent(res)) return;
       res.setHeader(name, values.length === 1 ? String(values) : values);

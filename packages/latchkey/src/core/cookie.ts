@@ -98,7 +98,11 @@ export function checkCookie(options: CookieOptions = {}): CookieSettings {
   const check = (isGood: boolean, field: string, rule: string): void => {
     if (!isGood) throw invalidOption(`cookie.${field}`, rule);
   };
-  check(COOKIE_NAME.test(name), "name", "must be 1 to 64 characters of an HTTP token");
+  check(
+    typeof name === "string" && COOKIE_NAME.test(name),
+    "name",
+    "must be 1 to 64 characters of an HTTP token",
+  );
   check(typeof secure === "boolean", "secure", "must be true or false");
   check(
     secure || !/^__(Host|Secure)-/i.test(name),
@@ -128,14 +132,27 @@ function maxAgeOf(maxAge: Duration | undefined): number | undefined {
  */
 export function cookieValues(headers: readonly string[], name: string): readonly string[] {
   const values: string[] = [];
-  for (const pair of headers.join(";").split(";")) {
-    const cut = pair.indexOf("=");
-    // String.trim() would also take U+00A0 and so let " name" pass for "name".
-    if (cut >= 0 && trimBlanks(pair.slice(0, cut)) === name) {
-      values.push(trimBlanks(pair.slice(cut + 1)));
+  for (const header of headers) {
+    // One pass, and a string for nothing but what is ours: pages send dozens of other cookies.
+    for (let start = 0; start <= header.length; ) {
+      const semicolon = header.indexOf(";", start);
+      const end = semicolon < 0 ? header.length : semicolon;
+      const cut = header.indexOf("=", start);
+      if (cut >= 0 && cut < end && isNamed(header, start, cut, name)) {
+        values.push(trimBlanks(header.slice(cut + 1, end)));
+      }
+      start = end + 1;
     }
   }
   return values;
+}
+
+/** Whether `name`, and blanks around it, is all that stands between these places. */
+function isNamed(header: string, start: number, end: number, name: string): boolean {
+  let [from, to] = [start, end];
+  while (from < to && isBlank(header, from)) from++;
+  while (from < to && isBlank(header, to - 1)) to--;
+  return to - from === name.length && header.startsWith(name, from);
 }
 
 /** The `Set-Cookie` line that hands out `token`. */
@@ -170,6 +187,7 @@ function trimBlanks(text: string): string {
   return text.slice(from, to);
 }
 
+/** Space or tab. String.trim() would also take U+00A0 and so let " name" pass for "name". */
 function isBlank(text: string, at: number): boolean {
   const code = text.charCodeAt(at);
   return code === 0x20 || code === 0x09;

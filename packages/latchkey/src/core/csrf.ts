@@ -25,7 +25,7 @@ const LOOPBACK = /^(localhost|[\w.-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+
 export function checkOrigins(origins: readonly string[]): ReadonlySet<string> {
   if (!Array.isArray(origins)) throw invalidOption("trustedOrigins", "must be a list of origins");
   for (const origin of origins) {
-    if (parseUrl(String(origin))?.origin === origin && /^https?:/.test(origin)) continue;
+    if (parseUrl(String(origin))?.origin === origin && /^https?:[^*]+$/.test(origin)) continue;
     throw invalidOption(
       "trustedOrigins",
       'must be origins such as "https://login.example.com": scheme, host and port, nothing after',
@@ -36,7 +36,8 @@ export function checkOrigins(origins: readonly string[]): ReadonlySet<string> {
 
 /** Whether a page of another origin may have made a browser send this request. */
 export function isForged(exchange: HttpExchange, { trusted, isSecure }: OriginRules): boolean {
-  if (trusted === undefined || SAFE_METHODS.has(exchange.method)) return false;
+  if (trusted === undefined) return false;
+  if (SAFE_METHODS.has(exchange.method) && !isUpgrade(exchange)) return false;
   const sites = exchange.headers("sec-fetch-site");
   const origins = exchange.headers("origin");
   const [site, origin] = [sites.join(), origins.join()];
@@ -45,6 +46,11 @@ export function isForged(exchange: HttpExchange, { trusted, isSecure }: OriginRu
     return site !== "same-origin" && site !== "none" && !trusted.has(origin);
   }
   return origins.length > 0 && !trusted.has(origin) && !isOwn(origin, exchange, isSecure);
+}
+
+/** A WebSocket begins with a GET, and what it answers the page can read; browsers let any page open one. */
+function isUpgrade(exchange: HttpExchange): boolean {
+  return exchange.headers("upgrade").length > 0;
 }
 
 /** The error of whatever a forged request must not do. */

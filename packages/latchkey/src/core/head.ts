@@ -15,6 +15,9 @@ const KEPT_DIRECTIVES: ReadonlySet<string> = new Set([
   ...["private", "no-cache", "must-revalidate", "proxy-revalidate", "no-transform"],
 ]);
 
+/** What a response has that says nothing itself. */
+const OWN = { cacheControl: ["no-store"], vary: [CREDENTIAL_HEADERS.join(", ")] } as const;
+
 export class Head {
   readonly exchange: HttpExchange;
   readonly #cookie: CookieSettings;
@@ -58,14 +61,22 @@ export class Head {
 
   #merge(): void {
     const { exchange } = this;
-    const cacheControl = exchange.responseHeader("cache-control");
-    exchange.setResponseHeader("Cache-Control", [withNoStore(cacheControl)]);
-    exchange.setResponseHeader("Vary", [withVary(exchange.responseHeader("vary"))]);
+    this.#put("Cache-Control", OWN.cacheControl, withNoStore);
+    this.#put("Vary", OWN.vary, withVary);
     if (this.#line === undefined) return;
     const others = exchange
       .responseHeader("set-cookie")
       .filter((line) => !isLineOf(this.#cookie, line));
     exchange.setResponseHeader("Set-Cookie", [...others, this.#line]);
+  }
+
+  /** Most often there is nothing yet, or what we have put there. */
+  #put(name: string, own: readonly string[], merged: (lines: readonly string[]) => string): void {
+    const lines = this.exchange.responseHeader(name.toLowerCase());
+    if (lines.length === 0) this.exchange.setResponseHeader(name, own);
+    else if (lines.length > 1 || lines[0] !== own[0]) {
+      this.exchange.setResponseHeader(name, [merged(lines)]);
+    }
   }
 
   #warnIfLost(): void {

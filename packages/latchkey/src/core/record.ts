@@ -36,6 +36,30 @@ export interface SessionRecord {
   readonly previous: PreviousToken | undefined;
 }
 
+/** `record` but for `changes`: field by field, since a record may be more than what stands in it. */
+export function recordWith(
+  record: SessionRecord,
+  changes: Partial<SessionRecord> = {},
+): SessionRecord {
+  // A literal, name by name: V8 takes twenty times as long for spreads of several objects.
+  const copy: SessionRecord = {
+    sid: record.sid,
+    user: record.user,
+    secretHash: record.secretHash,
+    createdAt: record.createdAt,
+    authTime: record.authTime,
+    lastSeenAt: record.lastSeenAt,
+    absoluteExpiresAt: record.absoluteExpiresAt,
+    expiresAt: record.expiresAt,
+    remainingMs: record.remainingMs,
+    version: record.version,
+    device: record.device,
+    data: record.data,
+    previous: record.previous,
+  };
+  return Object.assign(copy, changes);
+}
+
 export interface PreviousToken {
   /** SHA-256 of the secret; undefined where the id was the token. */
   readonly secretHash: string | undefined;

@@ -11,7 +11,7 @@
  * the store can exchange both in one step. There is nothing to ask again, and the secret is random.
  */
 import type { Policy } from "./policy.ts";
-import type { SessionRecord } from "./record.ts";
+import { recordWith, type SessionRecord } from "./record.ts";
 import type { Held, Relogin } from "./session-actions.ts";
 import type { RotateOutcome, Rotation, SessionStore } from "./store.ts";
 import {
@@ -101,7 +101,7 @@ function renewed(
   login: Rotation["login"] | Relogin,
 ): SessionRecord {
   const { expiresAt, remainingMs } = rotated;
-  const moved = { ...record, expiresAt, remainingMs };
+  const moved = recordWith(record, { expiresAt, remainingMs });
   // A session of which the store keeps no instants, keeps none now.
   if (login === undefined || record.createdAt === undefined) return moved;
   const now = expiresAt - remainingMs;
@@ -112,7 +112,8 @@ function renewed(
 
 function opened({ sid, secret }: ParsedToken, record: SessionRecord): Held {
   const token = formatToken({ sid, secret });
-  return { token, record: { ...record, sid, secretHash: hashOf(secret), previous: undefined } };
+  const secretHash = hashOf(secret);
+  return { token, record: recordWith(record, { sid, secretHash, previous: undefined }) };
 }
 
 function hashOf(secret: string | undefined): string | undefined {

@@ -25,10 +25,13 @@ export interface Relogin {
   readonly device: string | undefined;
 }
 
+/** The fields of `session.data`. */
+export type Values = Readonly<Record<string, unknown>>;
+
 /** A session that has begun. */
 export interface Begun extends Held {
   /** Its data as the schema sees it, defaults filled in. */
-  readonly values: Readonly<Record<string, unknown>>;
+  readonly values: Values;
 }
 
 /** Which session to end; undefined user: whoever's it is. */

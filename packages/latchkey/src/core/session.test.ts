@@ -138,6 +138,15 @@ test("ifUnchanged is not misled by a commit that had nothing to write", async ()
   expect(await one.commit({ ifUnchanged: true })).toBe("conflict");
 });
 
+// One junk cookie of a sibling host kept a stolen token alive through its owner's next login.
+test("a login over a duplicated cookie ends what the cookie names", async () => {
+  const { sessions } = open();
+  const { token } = await logIn(sessions, "ada");
+  const twice = exchange({ cookie: `__Host-sid=${token}; __Host-sid=junk` });
+  await (await sessions.open(twice)).login("ada");
+  expect((await sessions.check(token)).status).toBe("invalid");
+});
+
 test("revoke with an owner ends nobody else's session", async () => {
   const { sessions } = open();
   const { sid, token } = await logIn(sessions, "ada");

@@ -9,8 +9,8 @@ import { frozen } from "./frozen.ts";
 import type { Head } from "./head.ts";
 import { refuseUnknown } from "./options.ts";
 import { isFresh } from "./policy.ts";
-import { checkUser, type SessionRecord } from "./record.ts";
-import type { Held, Relogin, SessionActions } from "./session-actions.ts";
+import { checkUser, recordWith, type SessionRecord } from "./record.ts";
+import type { Held, Relogin, SessionActions, Values } from "./session-actions.ts";
 import {
   checkLogin,
   checkRotate,
@@ -45,13 +45,15 @@ interface SessionContext {
   readonly head: Head;
   readonly credential: Credential;
   readonly answer: Answer;
-  /** As the schema sees it, defaults filled in. */
-  readonly values: Readonly<Record<string, unknown>>;
+  /** What `data` holds at first: as the schema sees it, defaults filled in. */
+  readonly values: (answer: Answer) => Values;
   readonly cookie: CookieSettings;
   readonly actions: SessionActions;
   readonly isForged: boolean;
   readonly readOnly: boolean;
 }
+
+const DONE: Promise<void> = Promise.resolve();
 
 export class Session<Data = Record<string, unknown>> {
   readonly #context: SessionContext;
@@ -59,7 +61,8 @@ export class Session<Data = Record<string, unknown>> {
   /** What opens the session, and how its holder keeps it. */
   #token: string | undefined;
   #transport: "cookie" | "header";
-  readonly #data: SessionData;
+  /** Made when it is asked for: most requests look at `user` alone. */
+  #made: SessionData | undefined;
   /** The session that this request came with or has begun; also if it has ended since. */
   #last: SessionRecord | undefined;
   /** `data` was handed out: until then nobody can have changed it. */
@@ -69,7 +72,7 @@ export class Session<Data = Record<string, unknown>> {
   #pendingCount = 0;
   #failures: unknown[] = [];
   /** Settles when what was asked of this handle so far is done. */
-  #turn: Promise<void> = Promise.resolve();
+  #turn: Promise<void> = DONE;
 
   constructor(context: SessionContext) {
     this.#context = context;
@@ -79,9 +82,13 @@ export class Session<Data = Record<string, unknown>> {
     this.#token = credential.kind === "token" ? credential.token : undefined;
     this.#transport =
       credential.kind === "token" && credential.transport !== "cookie" ? "header" : "cookie";
-    this.#data = new SessionData(context.values);
     // `session.cart = []`, as other libraries have it, would be kept nowhere.
     Object.preventExtensions(this);
+  }
+
+  get #data(): SessionData {
+    this.#made ??= new SessionData(this.#context.values(this.#context.answer));
+    return this.#made;
   }
 
   /** `valid`, `invalid` (no, bad, expired or revoked credential) or `unknown` (answer 503). */
@@ -184,9 +191,11 @@ export class Session<Data = Record<string, unknown>> {
     const texts = isAnyones ? this.#data.texts() : new Map();
     const data = new Map(keep.flatMap((name) => pair(name, texts.get(name))));
     if (data.size > 0) await this.#context.actions.check(data);
+    const isDuplicate = this.#context.credential.kind === "duplicate";
     for (const record of held) {
       // One of the same user that could not be renewed is dead, or another login has it now.
-      if (record.user !== user) await this.#context.actions.end(record, "login");
+      // With a duplicated cookie none is renewed: what it names must not outlive this login.
+      if (record.user !== user || isDuplicate) await this.#context.actions.end(record, "login");
     }
     this.#answer = { status: "invalid" };
     this.#data.reset({});
@@ -330,7 +339,7 @@ export class Session<Data = Record<string, unknown>> {
       // If others wrote in between, we have not seen what: a later `ifUnchanged` must still conflict.
       const isOurs = written.outcome === "updated" && written.version === record.version + 1;
       const version = isOurs ? written.version : record.version;
-      this.#answer = { status: "valid", record: { ...record, version } };
+      this.#answer = { status: "valid", record: recordWith(record, { version }) };
       this.#data.settle(delta);
     }
     if (written.outcome === "gone") this.#answer = { status: "invalid" };

@@ -21,7 +21,7 @@
 import { monotonicMs } from "../core/clock.ts";
 import type { FeedStats, InvalidationFeed, ObservableStore } from "../core/feed.ts";
 import { invalidOption, refuseUnknown } from "../core/options.ts";
-import type { Fields, SessionRecord } from "../core/record.ts";
+import type { SessionRecord } from "../core/record.ts";
 import type {
   CachingStore,
   Change,
@@ -38,6 +38,7 @@ import type {
   UpdateOutcome,
 } from "../core/store.ts";
 import { type SessionId, SID_LENGTH } from "../core/token.ts";
+import { type CacheClock, Entry } from "./entry.ts";
 
 export interface NearCacheOptions {
   /** Tells what changes. Default: the store's own, as `redisStore` has one. */
@@ -61,7 +62,6 @@ export interface NearCache extends CachingStore {
 
 export const NEAR_CACHE_ENTRIES = 10_000;
 const OPTION_NAMES = ["feed", "maxEntries", "now"];
-const NO_DATA: Fields = new Map();
 
 /** Throws "invalid-option" for a store without a feed, or a bad number of entries. */
 export function nearCache(
@@ -92,35 +92,11 @@ interface Note {
   record: WeakRef<SessionRecord> | undefined;
 }
 
-/**
- * What is kept of a session. Spans of ms instead of instants: V8 keeps small whole numbers in the
- * object itself, and each larger one in 16 bytes beside it.
- */
-interface Entry {
-  readonly token: string;
-  readonly user: string | undefined;
-  readonly device: string | undefined;
-  readonly data: Fields;
-  readonly version: number;
-  readonly expiresAt: number;
-  /** From these instants to `expiresAt`; undefined where the store keeps none. */
-  readonly sinceCreated: number | undefined;
-  readonly sinceAuth: number | undefined;
-  readonly sinceSeen: number | undefined;
-  readonly untilAbsolute: number | undefined;
-  /** By our clock, whole ms since the cache began. */
-  readonly deadline: number;
-  readonly part: number;
-  readonly epoch: number;
-  wasUsed: boolean;
-}
-
 class CachedStore implements NearCache {
   readonly #store: SessionStore;
   readonly #feed: InvalidationFeed;
   readonly #maxEntries: number;
-  readonly #now: () => number;
-  readonly #began: number;
+  readonly #clock: CacheClock;
   readonly #entries = new Map<string, Entry>();
   /** The newest token known of each session, to find its entry when it changes. */
   readonly #tokens = new Map<SessionId, string>();
@@ -132,18 +108,16 @@ class CachedStore implements NearCache {
     this.#store = store;
     this.#feed = feed;
     this.#maxEntries = maxEntries;
-    this.#now = now;
-    this.#began = now();
+    this.#clock = { now, began: now() };
     feed.listen((sid) => this.#forget(sid));
   }
 
   recall(token: string): SessionRecord | undefined {
     const entry = this.#entries.get(token);
     if (entry === undefined) return undefined;
-    const now = this.#now();
-    const remainingMs = Math.floor(entry.deadline - (now - this.#began));
+    const now = this.#clock.now();
     if (
-      remainingMs <= 0 ||
+      now - this.#clock.began >= entry.deadline ||
       this.#feed.epochOf(entry.part) !== entry.epoch ||
       !this.#feed.isLive(entry.part, now)
     ) {
@@ -151,14 +125,14 @@ class CachedStore implements NearCache {
     }
     this.#hits++;
     entry.wasUsed = true;
-    return recordOf(entry, remainingMs);
+    return entry;
   }
 
   async load(sid: SessionId): Promise<LoadOutcome> {
     this.#misses++;
     const part = this.#feed.partOf(sid);
     const note: Note = {
-      ...{ part, epoch: this.#feed.epochOf(part), sentAt: this.#now() },
+      ...{ part, epoch: this.#feed.epochOf(part), sentAt: this.#clock.now() },
       record: undefined,
     };
     if (this.#notes.size >= this.#maxEntries) this.#notes.clear();
@@ -184,8 +158,8 @@ class CachedStore implements NearCache {
     if (this.#feed.epochOf(part) !== epoch || !this.#feed.isLive(part, sentAt)) return;
     this.#drop(sid);
     const own = flat(token);
-    const deadline = Math.floor(sentAt - this.#began) + record.remainingMs;
-    this.#entries.set(own, entryOf(own, record, { deadline, part, epoch }));
+    const deadline = Math.floor(sentAt - this.#clock.began) + record.remainingMs;
+    this.#entries.set(own, new Entry(own, record, { deadline, part, epoch, clock: this.#clock }));
     this.#tokens.set(own.slice(0, sid.length) as SessionId, own);
     this.#makeRoom();
   }
@@ -263,8 +237,8 @@ class CachedStore implements NearCache {
   #forgetUser(user: string): void {
     // Whose the sessions are that are being read is not known yet.
     this.#notes.clear();
-    for (const { token, user: owner } of this.#entries.values()) {
-      if (owner === user) this.#drop(token.slice(0, SID_LENGTH) as SessionId);
+    for (const { sid, user: owner } of this.#entries.values()) {
+      if (owner === user) this.#drop(sid);
     }
   }
 
@@ -296,45 +270,4 @@ class CachedStore implements NearCache {
 /** A token of its own: a slice of a Cookie header would keep the whole header alive. */
 function flat(token: string): string {
   return Buffer.from(token, "latin1").toString("latin1");
-}
-
-function entryOf(
-  token: string,
-  record: SessionRecord,
-  place: Pick<Entry, "deadline" | "part" | "epoch">,
-): Entry {
-  const { user, device, data, version, expiresAt } = record;
-  const before = (at: number | undefined): number | undefined =>
-    at === undefined ? undefined : expiresAt - at;
-  return {
-    ...{ token, user, device, version, expiresAt },
-    data: data.size === 0 ? NO_DATA : data,
-    sinceCreated: before(record.createdAt),
-    sinceAuth: before(record.authTime),
-    sinceSeen: before(record.lastSeenAt),
-    untilAbsolute:
-      record.absoluteExpiresAt === undefined ? undefined : record.absoluteExpiresAt - expiresAt,
-    ...place,
-    wasUsed: false,
-  };
-}
-
-/** Without the hash of the secret: that it opens was seen when the entry was made. */
-function recordOf(entry: Entry, remainingMs: number): SessionRecord {
-  const { expiresAt, sinceCreated, sinceAuth, sinceSeen, untilAbsolute } = entry;
-  return {
-    sid: entry.token.slice(0, SID_LENGTH) as SessionId,
-    user: entry.user,
-    secretHash: undefined,
-    createdAt: sinceCreated === undefined ? undefined : expiresAt - sinceCreated,
-    authTime: sinceAuth === undefined ? undefined : expiresAt - sinceAuth,
-    lastSeenAt: sinceSeen === undefined ? undefined : expiresAt - sinceSeen,
-    absoluteExpiresAt: untilAbsolute === undefined ? undefined : expiresAt + untilAbsolute,
-    expiresAt,
-    remainingMs,
-    version: entry.version,
-    device: entry.device,
-    data: entry.data,
-    previous: undefined,
-  };
 }

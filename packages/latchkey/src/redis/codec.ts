@@ -30,9 +30,11 @@ export function decodeLoad(reply: readonly unknown[], sid: SessionId): Loaded {
   if (outcome === "missing") return { outcome };
   if (outcome === "corrupt") return { outcome, reason: String(rest[0]) };
   if (outcome === "moved") {
-    const [to, hash, graceMs] = rest;
+    const [text, hash, graceMs] = rest;
+    const to = parseSessionId(String(text));
+    if (to === undefined) return corrupt("what the id became is no session id");
     const secretHash = hash === "" ? undefined : String(hash);
-    return { outcome, to: sessionId(to), previous: { secretHash, graceMs: number(graceMs) } };
+    return { outcome, to, previous: { secretHash, graceMs: number(graceMs) } };
   }
   const [now, user, deadline, ...fields] = rest;
   if (outcome !== "found" || typeof user !== "string") throw unreadable("load.lua: bad reply");

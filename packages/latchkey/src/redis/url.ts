@@ -1,5 +1,6 @@
 /** Where Redis is, as a URL says it. */
 import { SessionError } from "../core/errors.ts";
+import { invalidOption } from "../core/options.ts";
 import type { Topology } from "./driver.ts";
 import type { Endpoint } from "./link.ts";
 
@@ -48,6 +49,12 @@ function parseHost(
   if (!URL.canParse(`redis://${text}`)) throw badUrl();
   const { hostname, port, username, password } = new URL(`redis://${text}`);
   if (hostname === "") throw badUrl();
+  if (username !== "" && password === "") {
+    throw invalidOption(
+      "url",
+      "has a user without a password: it would be the user `default` instead",
+    );
+  }
   return {
     // An IPv6 address stands in brackets in a URL, and in them alone.
     host: hostname.replace(/^\[(.*)\]$/, "$1"),
