@@ -29,7 +29,7 @@ import { z } from "zod";
 export const sessions = createSessions({
   store: process.env.REDIS_URL ? await redisStore({ url: process.env.REDIS_URL }) : memoryStore(),
   idleTimeout: "30m",
-  cookie: { name: "sid", secure: false },
+  cookie: process.env.NODE_ENV === "production" ? {} : { name: "sid", secure: false },
   data: z.object({ cart: z.array(z.string()).default([]) }),
 });
 const cartOf = (session: Session<{ cart: string[] }>): string[] => session.data.cart;

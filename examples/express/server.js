@@ -7,7 +7,7 @@ const store = await redisStore({ url: process.env.REDIS_URL ?? "redis://127.0.0.
 const app = express();
 app.use(expressSessions(createSessions({ store })));
 app.post("/login", async (req, res) => {
-  await req.session.login("ada"); // once you have checked that it is ada
+  await req.session.login("ada", { keep: ["items"] }); // once you have checked that it is ada
   res.redirect(303, "/profile");
 });
 app.get("/profile", requireSession(), (req, res) => res.json({ user: req.session.user }));

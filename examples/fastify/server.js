@@ -7,7 +7,7 @@ const store = await redisStore({ url: process.env.REDIS_URL ?? "redis://127.0.0.
 const app = fastify();
 await app.register(fastifySessions(createSessions({ store })));
 app.post("/login", async ({ session }, reply) => {
-  await session.login("ada"); // once you have checked that it is ada
+  await session.login("ada", { keep: ["items"] }); // once you have checked that it is ada
   return reply.redirect("/profile", 303);
 });
 const isLoggedIn = { onRequest: requireSession() };

@@ -4,7 +4,7 @@ import { sessions } from "./sessions.js";
 
 const withSession = fetchSessions(sessions);
 export const POST = withSession(async (request, session) => {
-  await session.login("ada"); // once you have checked that it is ada
+  await session.login("ada", { keep: ["items"] }); // once you have checked that it is ada
   return Response.redirect(new URL("/profile", request.url), 303);
 });
 export const GET = withSession(requireSession(), (_request, { user }) => Response.json({ user }));

@@ -9,6 +9,10 @@ createSessions({ store });
 // Plain http in development, on a host that is not localhost.
 createSessions({ store, cookie: { name: "sid", secure: false } });
 
+// One program for both.
+const isDevelopment = process.env.NODE_ENV !== "production";
+createSessions({ store, cookie: isDevelopment ? { name: "sid", secure: false } : {} });
+
 // Kept for 30 days, and the session as long.
 createSessions({ store, cookie: { maxAge: "30d" }, absoluteTimeout: "30d", idleTimeout: "7d" });
 

@@ -20,6 +20,10 @@ await session.commit();
 session.data.theme = "pink";
 await assert.rejects(session.commit(), { code: "invalid-data", field: "theme" });
 
+session.data.theme = undefined; // deletes it
+session.data.colour = "pink";
+await assert.rejects(session.commit(), { message: "data: colour is not in the schema" });
+
 assert.throws(() => Object.assign(session.data, { since: new Date() }), {
   code: "invalid-data",
   message: "data: since is a Date; keep it as a string or plain object",

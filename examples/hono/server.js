@@ -7,7 +7,7 @@ import { redisStore } from "latchkey/redis";
 const store = await redisStore({ url: process.env.REDIS_URL ?? "redis://127.0.0.1:6379" });
 const app = new Hono().use(honoSessions(createSessions({ store })));
 app.post("/login", async (c) => {
-  await c.var.session.login("ada"); // once you have checked that it is ada
+  await c.var.session.login("ada", { keep: ["items"] }); // once you have checked that it is ada
   return c.redirect("/profile", 303);
 });
 app.get("/profile", requireSession(), (c) => c.json({ user: c.var.session.user }));

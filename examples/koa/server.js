@@ -9,7 +9,7 @@ const profile = (ctx) => Object.assign(ctx, { body: { user: ctx.session.user } }
 app.use(async (ctx, next) => {
   if (ctx.path === "/profile") return requireSession()(ctx, () => profile(ctx));
   if (ctx.method !== "POST" || ctx.path !== "/login") return next();
-  await ctx.session.login("ada"); // once you have checked that it is ada
+  await ctx.session.login("ada", { keep: ["items"] }); // once you have checked that it is ada
   ctx.redirect("/profile");
 });
 // And data, saved before the response leaves; and the end.

@@ -7,7 +7,7 @@ const store = await redisStore({ url: process.env.REDIS_URL ?? "redis://127.0.0.
 const open = nodeSessions(createSessions({ store }));
 const routes = {
   "POST /login": async (session, res) => {
-    await session.login("ada"); // once you have checked that it is ada
+    await session.login("ada", { keep: ["items"] }); // once you have checked that it is ada
     res.writeHead(303, { Location: "/profile" }).end();
   },
   "GET /profile": async (session, res) => {

@@ -26,7 +26,8 @@ export interface Consumer {
 export async function openConsumer(): Promise<Consumer> {
   const dir = await mkdtemp(join(tmpdir(), "latchkey-consumer-"));
   const pack = ["pack", "--json", "-w", "packages/latchkey", "--pack-destination", dir];
-  const { stdout } = await run("npm", pack, { cwd: ROOT });
+  // Else some versions of npm print the script that builds the package before the JSON.
+  const { stdout } = await run("npm", [...pack, "--foreground-scripts=false"], { cwd: ROOT });
   const [{ filename }] = JSON.parse(stdout);
   const tarball = join(dir, filename);
   const own = join(dir, "node_modules/latchkey");
