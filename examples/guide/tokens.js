@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { request as send } from "node:http";
+import { ServerResponse, request as send } from "node:http";
 import express from "express";
 import { createSessions } from "latchkey";
 import { expressSessions, requireSession } from "latchkey/express";
 import { memoryStore } from "latchkey/memory";
+import { nodeExchange } from "latchkey/node";
 
 const sessions = createSessions({ store: memoryStore() });
 const app = express();
@@ -23,14 +24,10 @@ async function userOf(token) {
   return answer.status === "valid" ? answer.record.user : undefined;
 }
 
-const OUR_PAGES = "https://www.example.com";
-
 async function upgrade(req, socket, head) {
   socket.on("error", () => {}); // who goes away while we ask
-  // The only protection from other sites that a WebSocket has: their pages may open one as well.
-  const isOurs = req.headers.origin === OUR_PAGES;
-  const [, token = ""] = /(?:^|; *)__Host-sid=([^;]*)/.exec(req.headers.cookie ?? "") ?? [];
-  const user = isOurs ? await userOf(token) : undefined;
+  const exchange = nodeExchange(req, new ServerResponse(req));
+  const { user } = await sessions.open(exchange, { readOnly: true });
   if (user === undefined) return socket.end("HTTP/1.1 401 Unauthorized\r\n\r\n");
   accept(user, req, socket, head); // webSockets.handleUpgrade of ws, say
 }
@@ -64,7 +61,7 @@ const open = async (origin) => {
   answer.socket.destroy();
   return answer.statusCode;
 };
-assert.equal(await open(OUR_PAGES), 101);
+assert.equal(await open(url), 101);
 assert.equal(await open("https://elsewhere.example"), 401);
 server.close();
 server.closeAllConnections();

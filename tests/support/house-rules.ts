@@ -18,6 +18,7 @@ const ROOMS: readonly Room[] = [
   { at: new RegExp(`^${LIB}/core/token\\.ts$`), may: [core(), /^node:crypto$/] },
   { at: new RegExp(`^${LIB}/core/`), may: [core()] },
   { at: new RegExp(`^${LIB}/memory/`), may: [core()] },
+  { at: new RegExp(`^${LIB}/near-cache/`), may: [core(), new RegExp(`^${LIB}/near-cache/`)] },
   {
     at: new RegExp(`^${LIB}/redis/feed/`),
     may: [core(), new RegExp(`^${LIB}/redis/`), /^node:(net|tls)$/],
