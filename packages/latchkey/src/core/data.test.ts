@@ -140,16 +140,16 @@ describe("data", () => {
     expect(session.data["x"]).toBe("before");
   });
 
-  test.each<[unknown, string]>([
-    [cycle(), "data: x.a is circular"],
-    [[{ list: cycle() }], "data: x.0.list.a is circular"],
-    [{ n: 1n }, "data: x.n is a bigint, which JSON cannot hold; keep it as a string"],
-    [[1, undefined], "data: x.1 is undefined, which JSON cannot hold"],
-    [() => 1, "data: x is a function, which JSON cannot hold"],
-    [-1 / 0, "data: x is -Infinity, which JSON cannot hold"],
-    [new Date(0), "data: x is a Date; keep it as a string or plain object"],
-    [endless(), "data has more than 256 fields or 32,768 bytes"],
-  ])("%o: the message says what is wrong, and where", async (value, message) => {
+  test.each<[string, unknown]>([
+    ["data: x.a is circular", cycle()],
+    ["data: x.0.list.a is circular", [{ list: cycle() }]],
+    ["data: x.n is a bigint, which JSON cannot hold; keep it as a string", { n: 1n }],
+    ["data: x.1 is undefined, which JSON cannot hold", [1, undefined]],
+    ["data: x is a function, which JSON cannot hold", () => 1],
+    ["data: x is -Infinity, which JSON cannot hold", -1 / 0],
+    ["data: x is a Date; keep it as a string or plain object", new Date(0)],
+    ["data has more than 256 fields or 32,768 bytes", endless()],
+  ])("the message says what is wrong, and where: %s", async (message, value) => {
     const { sessions } = open();
     const session = await sessions.open(exchange({}));
     expect(() => {
