@@ -29,7 +29,7 @@ export function holdBack(
   let hasFailed = false;
   let heldBytes = 0;
   // What was there before us: middleware that comes later, such as compression, wraps ours.
-  const own = { writeHead: res.writeHead.bind(res), end: res.end.bind(res) };
+  const own = { writeHead: res.writeHead, end: res.end };
   const queue: (() => unknown)[] = [];
   const isDue = (): boolean => state === "held" || state === "ended" || isHeadSent(res);
   const release = (head?: ResponseHead): void => {
@@ -42,8 +42,8 @@ export function holdBack(
     const body = headOfProblem(res, refusal);
     // Else it would be chunked, and have whatever trailers the handler has added.
     res.setHeader("Content-Length", Buffer.byteLength(body));
-    own.writeHead(res.statusCode);
-    own.end(body);
+    Reflect.apply(own.writeHead, res, [res.statusCode]);
+    Reflect.apply(own.end, res, [body]);
     state = "dropped";
   };
   const settle = async (): Promise<void> => {
@@ -62,13 +62,14 @@ export function holdBack(
       hasFailed = true;
       // A handler that is not done would write on behind the answer to its error; and a wrapper, such as
       // compression, holds parts of its body already.
-      const isAlone = state === "ended" && held.every(([name, ours]) => res[name] === ours);
+      const isAlone = state === "ended" && HELD.every((name) => res[name] === held[name]);
       state = "failed";
       if (isAlone) onError(error);
       else replace(internalError());
     }
   };
-  const held = HELD.map((name) => {
+  const held: Partial<Record<keyof ServerResponse, unknown>> = {};
+  for (const name of HELD) {
     const original: (...args: never[]) => unknown = res[name];
     const ours = (...args: unknown[]): unknown => {
       const isOver = state === "ended" || state === "dropped" || (hasFailed && res.writableEnded);
@@ -89,16 +90,16 @@ export function holdBack(
       heldBytes += Buffer.byteLength(chunkOf(args));
       return heldBytes < res.writableHighWaterMark;
     };
-    Object.assign(res, { [name]: ours });
-    return [name, ours] as const;
-  });
-  res.once("close", () => {
+    held[name] = ours;
+  }
+  Object.assign(res, held);
+  res.on("close", () => {
     if (state === "sent" && !hasFailed && res.writableEnded) visit.finish(res.statusCode);
   });
 }
 
 /** Whether it really has left, whatever `holdBack` says. */
-export function isHeadSent(res: ServerResponse): boolean {
+function isHeadSent(res: ServerResponse): boolean {
   return Reflect.get(Object.getPrototypeOf(res), "headersSent", res);
 }
 

@@ -11,7 +11,7 @@ import {
 } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import { checkOpen, type OpenOptions } from "../core/visit.ts";
-import { holdBack, isHeadSent, sendProblem } from "./node-response.ts";
+import { holdBack, sendProblem } from "./node-response.ts";
 
 export { sendProblem };
 
@@ -39,7 +39,7 @@ export function nodeSessions<Data>(
   return async (req, res, onError = () => sendProblem(res, internalError())) => {
     const visit = await sessions.visit(nodeExchange(req, res), options);
     // An application's time limit may have answered meanwhile.
-    if (isHeadSent(res)) visit.seal();
+    if (res.headersSent) visit.close();
     else holdBack(res, visit, onError);
     return visit.session;
   };
@@ -83,11 +83,10 @@ export function nodeExchange(req: IncomingMessage, res: ServerResponse): HttpExc
       name === "host" && AUTHORITY in req.headers ? lines(AUTHORITY) : lines(name),
     responseHeader: (name) => {
       const value = res.getHeader(name);
-      return value === undefined ? NONE : [value].flat().map(String);
+      if (value === undefined) return NONE;
+      return typeof value === "string" ? [value] : [value].flat().map(String);
     },
-    setResponseHeader: (name, values) => {
-      if (isHeadSent(res)) return;
-      res.setHeader(name, values.length === 1 ? String(values) : values);
-    },
+    setResponseHeader: (name, values) =>
+      void res.setHeader(name, values.length === 1 ? String(values) : values),
   };
 }

@@ -1,7 +1,8 @@
 /**
  * What a session adds to the head of a response: its cookie line, `Cache-Control: no-store`, and the
- * request headers that decided in `Vary`. It is put in at once, and again when the head is about to
- * leave, because a handler may have written over it in between.
+ * request headers that decided in `Vary`. It is put in when the head is about to leave, merged with
+ * what the handler has put there; a cookie line at once as well, and all of it where no adapter looks
+ * after the head.
  */
 import { type CookieSettings, isLineOf } from "./cookie.ts";
 import { CREDENTIAL_HEADERS } from "./credential.ts";
@@ -30,7 +31,6 @@ export class Head {
     this.exchange = exchange;
     this.#cookie = cookie;
     this.#warn = warn;
-    this.#merge();
   }
 
   /** Whether a cookie can still be set. */
@@ -50,6 +50,16 @@ export class Head {
     this.#line = line;
     this.#merge();
     this.#warnIfLost();
+  }
+
+  /** Without an adapter, nobody says when the head leaves. */
+  put(): void {
+    this.#merge();
+  }
+
+  /** The head has left without us. */
+  close(): void {
+    this.#isSealed = true;
   }
 
   /** The head is about to leave. */

@@ -85,8 +85,10 @@ export class SessionManager<Data = Record<string, unknown>> {
 
   /** The session of a request. What the store could not say is `status: "unknown"`, no rejection. */
   async open(exchange: HttpExchange, options: OpenOptions = {}): Promise<Session<Data>> {
-    const visit = this.#visit(exchange, options);
-    return (visit instanceof Promise ? await visit : visit).session;
+    const opening = this.#visit(exchange, options);
+    const visit = opening instanceof Promise ? await opening : opening;
+    visit.put();
+    return visit.session;
   }
 
   /** For adapters: `open`, and what is to be done when the response begins and ends. */
@@ -277,8 +279,7 @@ export class SessionManager<Data = Record<string, unknown>> {
 
   async #rotate(held: Held, wish: RotationWish): Promise<Held | undefined> {
     const parts = { store: this.#store, policy: this.#policy, random: this.#random };
-    const from = held.record.sid;
-    const user = held.record.user;
+    const { sid: from, user } = held.record;
     for (let tries = 0; tries < MINT_TRIES; tries++) {
       const rotated = await rotate(parts, held, wish);
       if ("held" in rotated) {

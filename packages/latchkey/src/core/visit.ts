@@ -80,6 +80,16 @@ export class Visit<Data = Record<string, unknown>> {
     this.#head.seal();
   }
 
+  /** For who opens a session without an adapter. */
+  put(): void {
+    this.#head.put();
+  }
+
+  /** The head has left already: somebody else has answered. */
+  close(): void {
+    this.#head.close();
+  }
+
   /** The response is over. */
   finish(status: number): void {
     if (this.isSettled(status)) return;
