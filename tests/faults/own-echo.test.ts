@@ -9,12 +9,20 @@ import { type AddressInfo, createServer } from "node:net";
 import { connect } from "latchkey/redis";
 import { expect, test } from "vitest";
 import { openAlone } from "../support/alone.ts";
-import { LIBRARIES } from "../support/topologies.ts";
+import { KINDS } from "../support/topologies.ts";
 import { until } from "../support/until.ts";
 
 const START_MS = 500;
+const URLS = {
+  single: { urlOf: (port: number) => `redis://127.0.0.1:${port}`, why: "no Redis" },
+  sentinel: {
+    urlOf: (port: number) => `redis+sentinel://127.0.0.1:${port}/main`,
+    why: "no Sentinel",
+  },
+  cluster: { urlOf: (port: number) => `redis+cluster://127.0.0.1:${port}`, why: "no slots" },
+} as const;
 
-test.each(LIBRARIES)("%s: an echo is no Redis", async (library) => {
+test.each(KINDS)("%s, %s: an echo is no Redis", async (library, topology) => {
   let open = 0;
   const echo = createServer((socket) => {
     open += 1;
@@ -33,10 +41,10 @@ test.each(LIBRARIES)("%s: an echo is no Redis", async (library) => {
   await alone.ask();
   alone.end();
 
-  const url = `redis://127.0.0.1:${port}`;
-  await expect(connect(url, { library, timeoutMs: START_MS })).rejects.toMatchObject({
+  const { urlOf, why } = URLS[topology];
+  await expect(connect(urlOf(port), { library, timeoutMs: START_MS })).rejects.toMatchObject({
     code: "store-unavailable",
-    message: expect.stringContaining("no Redis"),
+    message: expect.stringContaining(why),
   });
   await until(() => open === 0);
   echo.close();

@@ -144,7 +144,10 @@ export class ClusterLink implements TracedLink {
     this.#isLooking = true;
     do {
       try {
-        this.#use(await this.#ask());
+        const owners = await this.#ask();
+        // Closed meanwhile: nobody would close what is opened now.
+        if (this.#isClosed) break;
+        this.#use(owners);
       } catch (error) {
         this.#mapProblem = problemOf(error);
       }
@@ -230,10 +233,13 @@ function redirectOf(error: unknown, from: string): Endpoint | undefined {
 
 /** The reply of CLUSTER SLOTS: `[first, last, [host, port, …] of the primary, …replicas]`, …. */
 function parseSlots(reply: unknown, from: Endpoint): (string | undefined)[] {
-  if (!Array.isArray(reply)) throw new Error("CLUSTER SLOTS answered no array");
+  // It may be our own question, come back from what is no Redis.
+  if (!Array.isArray(reply) || !reply.every(Array.isArray)) {
+    throw new Error("what answers there tells no slots");
+  }
   const owners = new Array<string | undefined>(SLOT_COUNT).fill(undefined);
   for (const range of reply) {
-    const [first, last, primary] = Array.isArray(range) ? range : [];
+    const [first, last, primary] = range;
     const [host, port] = Array.isArray(primary) ? primary : [];
     const address = addressOf({ host: host ? String(host) : from.host, port: Number(port) });
     owners.fill(address, Number(first), Number(last) + 1);

@@ -16,6 +16,7 @@ interface SendOptions {
 /** A client made by `createClient`. */
 export interface NodeRedisSingle {
   readonly isReady: boolean;
+  readonly isOpen?: boolean;
   readonly options?: object | undefined;
   sendCommand(args: string[], options: SendOptions): Promise<unknown>;
   connect(): Promise<unknown>;
@@ -68,18 +69,19 @@ export async function nodeRedisDialler(): Promise<Dialler> {
         client.on("terminated", (error) => resolve(error ?? new Error("the connection was lost")));
         client.on("end", () => resolve(new Error("the connection was closed")));
       });
-      const opened = client.connect().then(() => {});
+      let isOpened = false;
+      const opened = client.connect().then(() => {
+        isOpened = true;
+      });
       opened.catch(() => {});
-      let isDestroyed = false;
+      // Before 6.3, to destroy one that is closed throws.
+      const end = (): void => {
+        if (client.isOpen) client.destroy();
+      };
       const destroy = (): void => {
-        if (isDestroyed) return;
-        isDestroyed = true;
-        client.destroy();
-        // While it connects, it has nothing to destroy yet, and keeps what it gets seconds later.
-        opened.then(
-          () => client.destroy(),
-          () => {},
-        );
+        if (isOpened) end();
+        // While it connects, it has nothing to destroy yet, and would keep what it gets seconds later.
+        else opened.then(end, () => {});
       };
       return { opened, lost, send: (args) => client.sendCommand(args), destroy };
     },
@@ -174,7 +176,8 @@ function reopener(client: NodeRedisSingle): () => () => void {
   return () => {
     const epoch = reopened.get(client) ?? 0;
     return () => {
-      if ((reopened.get(client) ?? 0) !== epoch) return;
+      // One that its owner has closed stays closed.
+      if (client.isOpen === false || (reopened.get(client) ?? 0) !== epoch) return;
       reopened.set(client, epoch + 1);
       client.destroy();
       // It goes on trying by itself; what is wrong, its own listeners hear.

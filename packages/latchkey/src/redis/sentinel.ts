@@ -78,7 +78,11 @@ export class SentinelLink implements TracedLink {
     if (sent === undefined) return undefined;
     try {
       const reply = await answered(sent.reply, ANSWER_LIMIT_MS);
-      return Array.isArray(reply) ? reply.join(" ") : undefined;
+      if (reply === null) return undefined;
+      const [host, port, ...rest] = Array.isArray(reply) ? reply : [];
+      // Our own question comes back if what is there is no Sentinel: it must get no vote.
+      if (rest.length > 0 || !(Number(port) > 0)) throw new Error("no address of a primary");
+      return `${host} ${port}`;
     } catch {
       sent.abandon();
       return undefined;
