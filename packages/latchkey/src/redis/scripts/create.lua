@@ -16,7 +16,11 @@
 -- include: session
 
 -- An id that was rotated away is not free either: its token would open the new session.
-if redis.call('EXISTS', KEYS[1], KEYS[4]) > 0 then return {KEYS[1], 'exists'} end
+-- One by one: Redis keeps an argument's memory for the argument at the same place of the next call,
+-- and the username that is stored below would take that of a long key: 16 bytes more a session.
+for _, key in ipairs({KEYS[1], KEYS[4]}) do
+  if redis.call('EXISTS', key) == 1 then return {KEYS[1], 'exists'} end
+end
 local sid, user, idle, life = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = clock()
 local absolute = now + life
