@@ -129,17 +129,17 @@ export class RedisNode implements TracedLink {
       const openedAt = monotonicMs();
       if (connection !== undefined) await this.#hold(connection);
       this.#options.onChange();
+      if (connection !== undefined) tries = -1;
       // At once after a loss: most often it was the connection alone. Not after one that came at once
       // itself: a server, or something before it, that drops whoever comes saw 1,300 of us a second.
       const isSteady = connection !== undefined && monotonicMs() - openedAt > STEADY_MS;
-      if (isSteady) tries = -1;
-      else if (!this.#isClosed) await idle(this.#delay(tries));
+      if (!isSteady && !this.#isClosed) await idle(this.#delay(tries));
     }
   }
 
   #delay(tries: number): number {
     if (isHopeless(this.#problem)) return REFUSED_RETRY_MS;
-    return Math.min(RETRY_MIN_MS * 2 ** tries, RETRY_MAX_MS);
+    return Math.min(RETRY_MIN_MS * 2 ** Math.max(tries, 0), RETRY_MAX_MS);
   }
 
   async #open(): Promise<Connection | undefined> {
