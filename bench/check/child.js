@@ -1,0 +1,148 @@
+/**
+ * The check alone, in one process: a token comes in as a string that nobody has seen before, out comes
+ * the user. Nothing here is HTTP, and nothing is asked of Redis while it is measured.
+ */
+import { createSessions } from "latchkey";
+import { nearCache } from "latchkey/near-cache";
+import { redisStore } from "latchkey/redis";
+import { signToken, VERIFIERS } from "../http/tokens.js";
+import { answerParent } from "../lib/child.js";
+import { inParallel, randomOf } from "../lib/stats.js";
+
+const COOKIE = "sid=";
+/** So many logins at once while filling. */
+const WIDTH_OF_FILLING = 64;
+const random = randomOf(4_711);
+const state = {};
+
+/** The texts in one piece of memory outside the heap, as they come from a socket. */
+class Texts {
+  #bytes;
+  #width;
+  #lengths;
+
+  constructor(count, width) {
+    this.#bytes = Buffer.alloc(count * width);
+    this.#width = width;
+    this.#lengths = new Uint16Array(count);
+  }
+
+  set(i, text) {
+    if (text.length > this.#width) throw new Error(`longer than ${this.#width}: ${text}`);
+    this.#lengths[i] = this.#bytes.latin1Write(text, i * this.#width);
+  }
+
+  /** A new string each time, which nobody has hashed or flattened: what a parser of HTTP gives. */
+  fresh(i) {
+    const start = i * this.#width;
+    return this.#bytes.latin1Slice(start, start + this.#lengths[i]);
+  }
+}
+
+async function fill({ redisUrl, count }) {
+  const store = nearCache(await redisStore({ url: redisUrl }), { maxEntries: count + 1 });
+  const sessions = createSessions({ store, cookie: { name: "sid", secure: false } });
+  const [tokens, cookies, jwts] = [
+    new Texts(count, 64),
+    new Texts(count, 72),
+    new Texts(count, 256),
+  ];
+  await inParallel(count, WIDTH_OF_FILLING, async (i) => {
+    const token = await logIn(sessions, `u${i}`);
+    tokens.set(i, token);
+    cookies.set(i, COOKIE + token);
+    jwts.set(i, signToken(`u${i}`));
+  });
+  await remember(sessions, store, tokens, count);
+  Object.assign(state, {
+    count,
+    contestants: contestantsOf({ sessions, store, tokens, cookies, jwts }),
+  });
+  state.stats = () => store.stats();
+  globalThis.gc?.();
+  return { entries: store.stats().entries };
+}
+
+/** On a busy machine Redis may be too late once for the 250 ms that a call has. */
+async function logIn(sessions, user, triesLeft = 5) {
+  try {
+    const session = await sessions.open(exchangeOf([]));
+    return (await session.login(user, { transport: "header" })).token;
+  } catch (error) {
+    if (triesLeft === 0) throw error;
+    return logIn(sessions, user, triesLeft - 1);
+  }
+}
+
+/**
+ * The first check of a session asks Redis, and is remembered; unless the news of its login came
+ * later than the answer. Hence several times round.
+ */
+async function remember(sessions, store, tokens, count) {
+  for (let round = 0; round < 10 && store.stats().entries < count; round++) {
+    await inParallel(count, WIDTH_OF_FILLING, async (i) => {
+      const token = tokens.fresh(i);
+      if (store.recall(token) === undefined) await sessions.check(token);
+    });
+  }
+}
+
+function contestantsOf({ sessions, store, tokens, cookies, jwts }) {
+  const contestants = new Map([
+    ["string of a token, no check", (i) => tokens.fresh(i)],
+    ["string of a JWT, no check", (i) => jwts.fresh(i)],
+    ["near.recall", (i) => store.recall(tokens.fresh(i)).user],
+    ["sessions.check", async (i) => (await sessions.check(tokens.fresh(i))).record.user],
+    ["sessions.open", async (i) => (await sessions.open(exchangeOf([cookies.fresh(i)]))).user],
+  ]);
+  for (const [name, makeVerifier] of Object.entries(VERIFIERS)) {
+    const verify = makeVerifier();
+    contestants.set(name, (i) => verify(jwts.fresh(i)));
+  }
+  return contestants;
+}
+
+function exchangeOf(cookie) {
+  return {
+    ...{ method: "GET", scheme: "http" },
+    headers: (name) => (name === "cookie" ? cookie : []),
+    responseHeader: () => [],
+    setResponseHeader: () => {},
+  };
+}
+
+/** Runs for at least so many ms and gives ns per operation, wall and CPU. */
+async function measure(name, ms) {
+  const { count, contestants } = state;
+  const one = contestants.get(name);
+  const isAsync = one(0) instanceof Promise;
+  const end = performance.now() + ms;
+  const [began, cpuBefore] = [process.hrtime.bigint(), process.cpuUsage()];
+  let done = 0;
+  for (let batch = 16; performance.now() < end; done += batch, batch = Math.min(batch * 2, 1_024)) {
+    const last = isAsync ? await loopAwaited(one, batch, count) : loop(one, batch, count);
+    if (typeof last !== "string") throw new Error(`${name} did not let it in`);
+  }
+  const nanos = Number(process.hrtime.bigint() - began);
+  const { user, system } = process.cpuUsage(cpuBefore);
+  return { nanos: nanos / done, cpuNanos: ((user + system) * 1e3) / done, done };
+}
+
+function loop(one, batch, count) {
+  let last;
+  for (let i = 0; i < batch; i++) last = one(random(count));
+  return last;
+}
+
+async function loopAwaited(one, batch, count) {
+  let last;
+  for (let i = 0; i < batch; i++) last = await one(random(count));
+  return last;
+}
+
+answerParent({
+  fill,
+  names: () => [...state.contestants.keys()],
+  measure,
+  stats: () => state.stats(),
+});
