@@ -2,11 +2,11 @@
  * The check alone, in one process: a token comes in as a string that nobody has seen before, out comes
  * the user. Nothing here is HTTP, and nothing is asked of Redis while it is measured.
  */
-import { createSessions } from "latchkey";
 import { nearCache } from "latchkey/near-cache";
 import { redisStore } from "latchkey/redis";
 import { signToken, VERIFIERS } from "../http/tokens.js";
 import { answerParent } from "../lib/child.js";
+import { exchangeOf, logIn, sessionsOn } from "../lib/logins.js";
 import { inParallel, randomOf } from "../lib/stats.js";
 
 const COOKIE = "sid=";
@@ -41,7 +41,7 @@ class Texts {
 
 async function fill({ redisUrl, count }) {
   const store = nearCache(await redisStore({ url: redisUrl }), { maxEntries: count + 1 });
-  const sessions = createSessions({ store, cookie: { name: "sid", secure: false } });
+  const sessions = sessionsOn(store);
   const [tokens, cookies, jwts] = [
     new Texts(count, 64),
     new Texts(count, 72),
@@ -53,25 +53,22 @@ async function fill({ redisUrl, count }) {
     cookies.set(i, COOKIE + token);
     jwts.set(i, signToken(`u${i}`));
   });
+  const heapBefore = heapUsed();
   await remember(sessions, store, tokens, count);
+  const heapPerEntry = (heapUsed() - heapBefore) / count;
   Object.assign(state, {
     count,
     contestants: contestantsOf({ sessions, store, tokens, cookies, jwts }),
   });
   state.stats = () => store.stats();
-  globalThis.gc?.();
-  return { entries: store.stats().entries };
+  return { entries: store.stats().entries, heapPerEntry };
 }
 
-/** On a busy machine Redis may be too late once for the 250 ms that a call has. */
-async function logIn(sessions, user, triesLeft = 5) {
-  try {
-    const session = await sessions.open(exchangeOf([]));
-    return (await session.login(user, { transport: "header" })).token;
-  } catch (error) {
-    if (triesLeft === 0) throw error;
-    return logIn(sessions, user, triesLeft - 1);
-  }
+function heapUsed() {
+  // Twice: what the first round finds in weak references goes with the second.
+  globalThis.gc();
+  globalThis.gc();
+  return process.memoryUsage().heapUsed;
 }
 
 /**
@@ -100,15 +97,6 @@ function contestantsOf({ sessions, store, tokens, cookies, jwts }) {
     contestants.set(name, (i) => verify(jwts.fresh(i)));
   }
   return contestants;
-}
-
-function exchangeOf(cookie) {
-  return {
-    ...{ method: "GET", scheme: "http" },
-    headers: (name) => (name === "cookie" ? cookie : []),
-    responseHeader: () => [],
-    setResponseHeader: () => {},
-  };
 }
 
 /** Runs for at least so many ms and gives ns per operation, wall and CPU. */

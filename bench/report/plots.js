@@ -30,6 +30,13 @@ export function drawPlots({ parts }, folder) {
       bars: results.map(({ name, cpuMicros }) => ({ name, ...cpuMicros })),
     });
   }
+  const memory = parts.memory?.results ?? [];
+  if (memory.length > 0) {
+    draw("memory", {
+      title: "Bytes of a session, in Redis and in the heap",
+      bars: memory.map(({ name, bytes }) => ({ name, median: bytes, min: bytes, max: bytes })),
+    });
+  }
   const checks = parts.check?.results ?? [];
   for (const sessions of new Set(checks.map((it) => it.sessions))) {
     const bars = checks.filter((it) => it.sessions === sessions);

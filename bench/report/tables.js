@@ -21,6 +21,37 @@ const TABLES = {
       ...[it.commands.median, it.redisMicros.median],
     ],
   },
+  verbs: {
+    title: "Verbs",
+    head: ["contestant", "verb", "a second", "CPU µs", "Redis commands", "Redis µs"],
+    row: (it) => [
+      ...[it.name, it.verb, it.perSecond.median, it.cpuMicros.median],
+      ...[it.commands.median, it.redisMicros.median],
+    ],
+  },
+  memory: {
+    title: "Bytes of a session",
+    head: ["what", "where", "sessions", "bytes each"],
+    row: (it) => [it.name, it.where, it.sessions, it.bytes],
+  },
+  growth: {
+    title: "More sessions, node:http",
+    head: [
+      ...["contestant", "sessions", "hot", "check: commands", "Redis µs", "CPU µs"],
+      ...["login: commands", "Redis µs", "CPU µs"],
+    ],
+    row: ({ name, sessions, hot, check, login }) => [
+      ...[name, sessions, hot],
+      ...[check, login].flatMap((it) => [
+        ...[it.commands.median, it.redisMicros.median, it.cpuMicros.median],
+      ]),
+    ],
+  },
+  revocation: {
+    title: "From the acknowledgement of a revoke to another process's refusal, ms",
+    head: ["that process", "revokes", "p50", "p99", "max"],
+    row: (it) => [it.load, it.revokes, it.p50, it.p99, it.max],
+  },
 };
 
 export function printTables(parts) {

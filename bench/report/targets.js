@@ -47,6 +47,15 @@ const TARGETS = [
     const ours = resultsOf(parts, "http").filter(({ name }) => name === "latchkey");
     return atMost(1.01, ours.length && Math.max(...ours.map(({ commands }) => commands.median)));
   }),
+  target("near cache: ≤ 0.02 commands per request, 100 requests a session", (parts) =>
+    atMost(0.02, parts.growth?.longRun?.commands),
+  ),
+  target("≤ 400 bytes of heap per cached session", (parts) =>
+    atMost(400, resultsOf(parts, "memory").find(({ where }) => where === "heap")?.bytes),
+  ),
+  target("revoked elsewhere within 10 ms under load, p99", (parts) =>
+    atMost(10, resultsOf(parts, "revocation").find(({ load }) => load !== "idle")?.p99),
+  ),
 ];
 
 function target(title, measure) {
