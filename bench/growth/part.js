@@ -56,6 +56,8 @@ async function stand(size, hot, settings) {
   for (const name of NAMES) {
     const contestant = new Contestant({ framework: "node:http", name, redis });
     await contestant.start({ ...settings, sessions: hot });
+    // Each of them is in memory by then.
+    await contestant.longRun(3);
     standing.push({ size, hot, contestant });
   }
   return standing;
