@@ -8,7 +8,6 @@ export type { HttpExchange } from "./core/exchange.ts";
 export type { FeedStats, InvalidationFeed, ObservableStore } from "./core/feed.ts";
 export {
   createSessions,
-  DEVICE_MAX_CHARS,
   type RevokeOptions,
   type RevokeUserOptions,
   type SessionInfo,
@@ -31,6 +30,7 @@ export type {
   RotateOptions,
   Session,
 } from "./core/session.ts";
+export { DEVICE_MAX_CHARS } from "./core/session-options.ts";
 export type { SessionsOptions } from "./core/sessions-options.ts";
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./core/standard-schema.ts";
 export {

@@ -13,6 +13,7 @@ import { checkRevoke, type RevokeOptions, type RevokeUserOptions } from "./revok
 import { type RotationWish, rotate } from "./rotation.ts";
 import { type Answer, Session } from "./session.ts";
 import type { Beginning, Begun, Held, SessionActions, Values } from "./session-actions.ts";
+import { shortened } from "./session-options.ts";
 import { checkOptions, type SessionsOptions } from "./sessions-options.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 import { type CachingStore, isCaching, type SessionStore } from "./store.ts";
@@ -50,8 +51,6 @@ const SLOW_LOAD_MS = 150;
 const LOGOUT_TOKENS_MAX = 50;
 /** Fresh ids to draw before the source of randomness counts as broken. */
 const MINT_TRIES = 3;
-/** A device is remembered in so many characters. */
-export const DEVICE_MAX_CHARS = 256;
 
 export type { RevokeOptions, RevokeUserOptions };
 
@@ -130,8 +129,10 @@ export class SessionManager<Data = Record<string, unknown>> {
 
   /** Whose token is this? For transports that are no HTTP request; `open` asks the same way. */
   async check(token: string, { fresh = false }: Pick<OpenOptions, "fresh"> = {}): Promise<Answer> {
-    const answer = await this.#answer(token, false, fresh);
-    return answer.status === "valid" ? { ...answer, record: recordWith(answer.record) } : answer;
+    const asked = this.#answer(token, false, fresh);
+    const answer = asked instanceof Promise ? await asked : asked;
+    if (answer.status !== "valid") return answer;
+    return { status: "valid", record: recordWith(answer.record) };
   }
 
   #answer(token: string, readOnly: boolean, fresh: boolean): Answer | Promise<Answer> {
@@ -381,11 +382,6 @@ function checkSid(sid: string, field: string): SessionId {
   const parsed = parseSessionId(String(sid));
   if (parsed !== undefined) return parsed;
   throw new SessionError("invalid-sid", `${field} must be a session id, not a token`, { field });
-}
-
-/** What is remembered of a device; a surrogate cut in half would come back as something else. */
-function shortened(device: string | undefined): string | undefined {
-  return device?.slice(0, DEVICE_MAX_CHARS).replace(/\p{Surrogate}/gu, "\uFFFD");
 }
 
 function idCollision(): SessionError {

@@ -1,6 +1,9 @@
 /** What a handler may ask of a session, and how a wrong wish is refused before anything happens. */
 import { invalidOption, refuseUnknown } from "./options.ts";
 
+/** A device is remembered in so many characters. */
+export const DEVICE_MAX_CHARS = 256;
+
 export interface LoginOptions {
   /** How the token travels: as cookie (default), or in `token` for the client to send as header. */
   readonly transport?: "cookie" | "header";
@@ -50,4 +53,9 @@ export function checkRotate(options: RotateOptions): void {
   const { grace } = options;
   if (grace === undefined || grace === false) return;
   throw invalidOption("grace", "must be false, or left out");
+}
+
+/** What is remembered of a device; a surrogate cut in half would come back as something else. */
+export function shortened(device: string | undefined): string | undefined {
+  return device?.slice(0, DEVICE_MAX_CHARS).replace(/\p{Surrogate}/gu, "\uFFFD");
 }

@@ -13,6 +13,8 @@ export interface CacheClock {
   /** Monotonic ms. */
   readonly now: () => number;
   readonly began: number;
+  /** When something was last recalled: reading a clock costs as much as finding an entry. */
+  recalledAt: number;
 }
 
 /** Where an entry belongs, and until when it holds. */
@@ -70,7 +72,7 @@ export class Entry implements SessionRecord {
   }
 
   get remainingMs(): number {
-    return Math.floor(this.deadline - (this.#clock.now() - this.#clock.began));
+    return Math.floor(this.deadline - (this.#clock.recalledAt - this.#clock.began));
   }
 
   get createdAt(): number | undefined {

@@ -108,7 +108,8 @@ class CachedStore implements NearCache {
     this.#store = store;
     this.#feed = feed;
     this.#maxEntries = maxEntries;
-    this.#clock = { now, began: now() };
+    const began = now();
+    this.#clock = { now, began, recalledAt: began };
     feed.listen((sid) => this.#forget(sid));
   }
 
@@ -116,6 +117,7 @@ class CachedStore implements NearCache {
     const entry = this.#entries.get(token);
     if (entry === undefined) return undefined;
     const now = this.#clock.now();
+    this.#clock.recalledAt = now;
     if (
       now - this.#clock.began >= entry.deadline ||
       this.#feed.epochOf(entry.part) !== entry.epoch ||
