@@ -294,6 +294,6 @@ async function redisCalls(): Promise<number> {
   const stats = String(await resp.command("INFO", "commandstats"));
   const calls = [...stats.matchAll(/^cmdstat_(\S+?):calls=(\d+)/gm)];
   return calls
-    .filter(([, name = ""]) => !/^(info|config|role|hello|client)/.test(name))
+    .filter(([, name = ""]) => !/^(info|config|role|hello|client|eval$)/.test(name))
     .reduce((sum, [, , count]) => sum + Number(count), 0);
 }
