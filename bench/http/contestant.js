@@ -9,7 +9,7 @@ export class Contestant {
   framework;
   name;
   redis;
-  #rounds = [];
+  #rounds;
   #logins = [];
   #requests = [];
   #users = 0;
@@ -17,8 +17,10 @@ export class Contestant {
   #child;
   #client;
 
-  constructor({ framework, name, redis }) {
+  /** @param rounds what it measures is added there */
+  constructor({ framework, name, redis, rounds = [] }) {
     Object.assign(this, { framework, name, redis });
+    this.#rounds = rounds;
   }
 
   async start({ sessions, warmUpMs, connections }) {
@@ -72,18 +74,8 @@ export class Contestant {
     };
   }
 
-  summary(ceiling) {
-    const of = (field) => spread(this.#rounds.map((round) => round[field]));
-    const pairs = this.#rounds.map(
-      ({ cpuMicros }, i) => cpuMicros / (ceiling?.#rounds[i].cpuMicros ?? Number.NaN),
-    );
-    return {
-      ...{ framework: this.framework, name: this.name, cpuMicros: of("cpuMicros") },
-      overCeiling: spread(pairs),
-      ...{ perSecond: of("perSecond"), p50: of("p50"), p99: of("p99") },
-      ...{ commands: of("commands"), redisMicros: of("redisMicros") },
-      cpuOfRounds: this.#rounds.map(({ cpuMicros }) => Number(cpuMicros.toFixed(2))),
-    };
+  summary() {
+    return { framework: this.framework, name: this.name, ...summaryOf(this.#rounds) };
   }
 
   loginSummary() {
@@ -113,4 +105,16 @@ export class Contestant {
     this.#client?.close();
     await this.#child?.stop();
   }
+}
+
+/** @param ceiling the same rounds of the route without session */
+export function summaryOf(rounds, ceiling = []) {
+  const of = (field) => spread(rounds.map((round) => round[field]));
+  const pairs = rounds.map(({ cpuMicros }, i) => cpuMicros / (ceiling[i]?.cpuMicros ?? Number.NaN));
+  return {
+    ...{ cpuMicros: of("cpuMicros"), overCeiling: spread(pairs) },
+    ...{ perSecond: of("perSecond"), p50: of("p50"), p99: of("p99") },
+    ...{ commands: of("commands"), redisMicros: of("redisMicros") },
+    cpuOfRounds: rounds.map(({ cpuMicros }) => Number(cpuMicros.toFixed(2))),
+  };
 }

@@ -10,7 +10,8 @@ import {
 } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { OpenOptions } from "../core/visit.ts";
-import { nodeSessions, sendProblem } from "./node.ts";
+import { sendProblem } from "./node-head.ts";
+import { openerOf, whenOpened } from "./node-visit.ts";
 
 export type { Refusal };
 
@@ -28,13 +29,16 @@ export function expressSessions<Data>(
   sessions: SessionManager<Data>,
   options: OpenOptions = {},
 ): RequestHandler {
-  const open = nodeSessions(sessions, options);
-  return async function openSession(req, res, next) {
+  const open = openerOf(sessions, options);
+  return function openSession(req, res, next) {
     if (req.session !== undefined)
       throw new Error("req.session is taken: two session middlewares?");
-    // Express has one type for all requests; `sessionOf` knows the one of this manager.
-    req.session = (await open(req, res, next)) as Session;
-    next();
+    const opened = (session: Session<Data>): void => {
+      // Express has one type for all requests; `sessionOf` knows the one of this manager.
+      req.session = session as Session;
+      next();
+    };
+    whenOpened(open(req, res, next), opened, next);
   };
 }
 

@@ -1,5 +1,10 @@
 /** Sessions for Fastify 5. */
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
+import type {
+  FastifyPluginAsync,
+  FastifyReply,
+  FastifyRequest,
+  onRequestHookHandler,
+} from "fastify";
 import type { SessionManager } from "../core/manager.ts";
 import {
   type FreshOptions,
@@ -11,7 +16,7 @@ import {
 } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
 import type { OpenOptions } from "../core/visit.ts";
-import { nodeSessions } from "./node.ts";
+import { openerOf, whenOpened } from "./node-visit.ts";
 
 export type { Refusal };
 
@@ -27,12 +32,18 @@ export function fastifySessions<Data>(
   sessions: SessionManager<Data>,
   options: OpenOptions = {},
 ): FastifyPluginAsync {
-  const open = nodeSessions(sessions, options);
+  const open = openerOf(sessions, options);
   const plugin: FastifyPluginAsync = async (app) => {
+    // Fastify makes its requests with what it knows of; what is added later costs each of them.
+    if (!app.hasRequestDecorator("session")) app.decorateRequest("session");
     // Not onSend: that does not see a hijacked reply, nor what a Response for a body says of the head.
-    app.addHook("onRequest", async (request, reply) => {
-      // Fastify has one type for all requests; `sessionOf` knows the one of this manager.
-      request.session = (await open(request.raw, reply.raw)) as Session;
+    app.addHook("onRequest", (request, reply, done) => {
+      const opened = (session: Session<Data>): void => {
+        // Fastify has one type for all requests; `sessionOf` knows the one of this manager.
+        request.session = session as Session;
+        done();
+      };
+      whenOpened(open(request.raw, reply.raw), opened, done);
     });
   };
   // Not encapsulated, as of fastify-plugin: routes beside the plugin have sessions too.
@@ -45,29 +56,30 @@ export function sessionOf<Data>(_: SessionManager<Data>, request: FastifyRequest
   return request.session as Session<Data>;
 }
 
-type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
-
 export interface RequireOptions {
   /** Answers a refused request with what it returns; default: a problem+json body. */
   readonly refuse?: (request: FastifyRequest, reply: FastifyReply, refusal: Refusal) => unknown;
 }
 
 /** A hook: lets only logged-in requests pass; others get a problem: 401, 403, or 503 if unknown. */
-export function requireSession(options: RequireOptions = {}): Hook {
+export function requireSession(options: RequireOptions = {}): onRequestHookHandler {
   return guard(requires.session, refuseOf(options));
 }
 
 /** A hook: the user must have logged in within `maxAge`; others get 403 `reauth_required`. */
-export function requireFresh(options: FreshOptions & RequireOptions): Hook {
+export function requireFresh(options: FreshOptions & RequireOptions): onRequestHookHandler {
   return guard(requires.fresh(options), refuseOf(options));
 }
 
-function guard(judge: Judge, refuse: RequireOptions["refuse"] = answer): Hook {
-  return async (request, reply) => {
+function guard(judge: Judge, refuse: RequireOptions["refuse"] = answer): onRequestHookHandler {
+  return (request, reply, done) => {
     if (request.session === undefined)
       throw new Error("register fastifySessions before this route");
     const refusal = judge(request.session);
-    return refusal && reply.send(await refuse(request, reply, refusal));
+    if (refusal === undefined) return done();
+    // Not done: then the route would run.
+    const sent = async (): Promise<unknown> => reply.send(await refuse(request, reply, refusal));
+    sent().catch(done);
   };
 }
 

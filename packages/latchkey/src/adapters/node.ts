@@ -1,19 +1,13 @@
 /** Sessions for `node:http`. The adapters for Node's own responses stand on this one. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { HttpExchange } from "../core/exchange.ts";
 import type { SessionManager } from "../core/manager.ts";
-import {
-  type FreshOptions,
-  internalError,
-  type Refusal,
-  refuseArguments,
-  requires,
-} from "../core/refusal.ts";
+import { type FreshOptions, type Refusal, refuseArguments, requires } from "../core/refusal.ts";
 import type { Session } from "../core/session.ts";
-import { checkOpen, type OpenOptions } from "../core/visit.ts";
-import { holdBack, sendProblem } from "./node-response.ts";
+import type { OpenOptions } from "../core/visit.ts";
+import { sendProblem } from "./node-head.ts";
+import { nodeExchange, openerOf } from "./node-visit.ts";
 
-export { sendProblem };
+export { nodeExchange, sendProblem };
 
 /** @param onError hears errors of the handler's own, such as data that the schema refuses; default: 500 */
 export type OpenSession<Data> = (
@@ -35,14 +29,8 @@ export function nodeSessions<Data>(
   sessions: SessionManager<Data>,
   options: OpenOptions = {},
 ): OpenSession<Data> {
-  checkOpen(sessions, options);
-  return async (req, res, onError = () => sendProblem(res, internalError())) => {
-    const visit = await sessions.visit(nodeExchange(req, res), options);
-    // An application's time limit may have answered meanwhile.
-    if (res.headersSent) visit.close();
-    else holdBack(res, visit, onError);
-    return visit.session;
-  };
+  const open = openerOf(sessions, options);
+  return async (req, res, onError) => open(req, res, onError);
 }
 
 /** Whether the request may go on; if not, it is answered: 401, 403 or 503. */
@@ -63,30 +51,4 @@ export function requireFresh(options: FreshOptions): Guard {
 function isLetIn(res: ServerResponse, refusal: Refusal | undefined): boolean {
   if (refusal !== undefined) sendProblem(res, refusal);
   return refusal === undefined;
-}
-
-const NONE: readonly string[] = [];
-const AUTHORITY = ":authority";
-
-/** One request and its response as the core sees them. */
-export function nodeExchange(req: IncomingMessage, res: ServerResponse): HttpExchange {
-  // Not req.headers: that joins duplicates to "a, b", and a duplicate must be seen to be refused.
-  const lines = (name: string): readonly string[] =>
-    req.headers[name] === undefined
-      ? NONE
-      : req.rawHeaders.filter((_, i, raw) => i % 2 === 1 && raw[i - 1]?.toLowerCase() === name);
-  return {
-    method: req.method ?? "GET",
-    scheme: "encrypted" in req.socket ? "https" : "http",
-    // HTTP/2 has another name for it.
-    headers: (name) =>
-      name === "host" && AUTHORITY in req.headers ? lines(AUTHORITY) : lines(name),
-    responseHeader: (name) => {
-      const value = res.getHeader(name);
-      if (value === undefined) return NONE;
-      return typeof value === "string" ? [value] : [value].flat().map(String);
-    },
-    setResponseHeader: (name, values) =>
-      void res.setHeader(name, values.length === 1 ? String(values) : values),
-  };
 }

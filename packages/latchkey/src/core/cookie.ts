@@ -136,26 +136,23 @@ function maxAgeOf(maxAge: Duration | undefined): number | undefined {
 export function cookieValues(headers: readonly string[], name: string): readonly string[] {
   const values: string[] = [];
   for (const header of headers) {
-    // One pass, and a string for nothing but what is ours: pages send dozens of other cookies.
-    for (let start = 0; start <= header.length; ) {
-      const semicolon = header.indexOf(";", start);
+    // By the name, not pair by pair: pages send dozens of other cookies.
+    for (let at = header.indexOf(name); at >= 0; at = header.indexOf(name, at + 1)) {
+      const equals = skipBlanks(header, at + name.length);
+      if (header[equals] !== "=" || !beginsPair(header, at)) continue;
+      const semicolon = header.indexOf(";", equals);
       const end = semicolon < 0 ? header.length : semicolon;
-      const cut = header.indexOf("=", start);
-      if (cut >= 0 && cut < end && isNamed(header, start, cut, name)) {
-        values.push(trimBlanks(header.slice(cut + 1, end)));
-      }
-      start = end + 1;
+      values.push(trimBlanks(header, equals + 1, end));
     }
   }
   return values;
 }
 
-/** Whether `name`, and blanks around it, is all that stands between these places. */
-function isNamed(header: string, start: number, end: number, name: string): boolean {
-  let [from, to] = [start, end];
-  while (from < to && isBlank(header, from)) from++;
-  while (from < to && isBlank(header, to - 1)) to--;
-  return to - from === name.length && header.startsWith(name, from);
+/** Whether nothing but blanks stands between the last `;`, or the beginning, and this place. */
+function beginsPair(header: string, at: number): boolean {
+  let before = at - 1;
+  while (isBlank(header, before)) before--;
+  return before < 0 || header[before] === ";";
 }
 
 /** The `Set-Cookie` line that hands out `token`. */
@@ -182,12 +179,17 @@ function attributes({ secure, sameSite, partitioned }: CookieSettings): string {
 }
 
 /** Without the spaces and tabs at both ends. By index: a regular expression would be quadratic. */
-function trimBlanks(text: string): string {
-  let from = 0;
-  let to = text.length;
-  while (from < to && isBlank(text, from)) from++;
+function trimBlanks(text: string, start: number, end: number): string {
+  const from = skipBlanks(text, start);
+  let to = end;
   while (to > from && isBlank(text, to - 1)) to--;
-  return text.slice(from, to);
+  return from < to ? text.slice(from, to) : "";
+}
+
+function skipBlanks(text: string, start: number): number {
+  let at = start;
+  while (isBlank(text, at)) at++;
+  return at;
 }
 
 /** Space or tab. String.trim() would also take U+00A0 and so let " name" pass for "name". */

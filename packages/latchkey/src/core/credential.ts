@@ -35,7 +35,7 @@ export function readCredential(exchange: HttpExchange, cookieName: string): Cred
   const header = exchange.headers(SESSION_HEADER);
   if (header.length > 0) return single(header, "header");
   const authorization = exchange.headers("authorization");
-  if (authorization.some((value) => BEARER.test(value))) {
+  if (authorization.length > 0 && authorization.some((value) => BEARER.test(value))) {
     return single(
       authorization.map((value) => value.replace(BEARER_PREFIX, "")),
       "bearer",

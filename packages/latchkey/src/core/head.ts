@@ -71,22 +71,18 @@ export class Head {
 
   #merge(): void {
     const { exchange } = this;
-    this.#put("Cache-Control", OWN.cacheControl, withNoStore);
-    this.#put("Vary", OWN.vary, withVary);
+    // Most often there is nothing yet, or what we have put there.
+    const cache = exchange.responseHeader("cache-control");
+    if (!isOwn(cache, OWN.cacheControl)) {
+      exchange.setResponseHeader("Cache-Control", withNoStore(cache));
+    }
+    const vary = exchange.responseHeader("vary");
+    if (!isOwn(vary, OWN.vary)) exchange.setResponseHeader("Vary", withVary(vary));
     if (this.#line === undefined) return;
     const others = exchange
       .responseHeader("set-cookie")
       .filter((line) => !isLineOf(this.#cookie, line));
     exchange.setResponseHeader("Set-Cookie", [...others, this.#line]);
-  }
-
-  /** Most often there is nothing yet, or what we have put there. */
-  #put(name: string, own: readonly string[], merged: (lines: readonly string[]) => string): void {
-    const lines = this.exchange.responseHeader(name.toLowerCase());
-    if (lines.length === 0) this.exchange.setResponseHeader(name, own);
-    else if (lines.length > 1 || lines[0] !== own[0]) {
-      this.exchange.setResponseHeader(name, [merged(lines)]);
-    }
   }
 
   #warnIfLost(): void {
@@ -115,17 +111,23 @@ function isPlain(exchange: HttpExchange): boolean {
   );
 }
 
-function withNoStore(lines: readonly string[]): string {
-  const kept = listed(lines).filter((directive) => KEPT_DIRECTIVES.has(directive.toLowerCase()));
-  return ["no-store", ...kept].join(", ");
+function isOwn(lines: readonly string[], own: readonly string[]): boolean {
+  return lines.length === 1 && lines[0] === own[0];
 }
 
-function withVary(lines: readonly string[]): string {
+function withNoStore(lines: readonly string[]): readonly string[] {
+  if (lines.length === 0) return OWN.cacheControl;
+  const kept = listed(lines).filter((directive) => KEPT_DIRECTIVES.has(directive.toLowerCase()));
+  return [["no-store", ...kept].join(", ")];
+}
+
+function withVary(lines: readonly string[]): readonly string[] {
+  if (lines.length === 0) return OWN.vary;
   const names = listed(lines);
-  if (names.includes("*")) return "*";
+  if (names.includes("*")) return ["*"];
   const known = new Set(names.map((name) => name.toLowerCase()));
   const missing = CREDENTIAL_HEADERS.filter((name) => !known.has(name.toLowerCase()));
-  return [...names, ...missing].join(", ");
+  return [[...names, ...missing].join(", ")];
 }
 
 function listed(lines: readonly string[]): readonly string[] {

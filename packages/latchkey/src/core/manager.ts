@@ -84,19 +84,17 @@ export class SessionManager<Data = Record<string, unknown>> {
 
   /** The session of a request. What the store could not say is `status: "unknown"`, no rejection. */
   async open(exchange: HttpExchange, options: OpenOptions = {}): Promise<Session<Data>> {
-    const opening = this.#visit(exchange, options);
+    const opening = this.visit(exchange, options);
     const visit = opening instanceof Promise ? await opening : opening;
     visit.put();
     return visit.session;
   }
 
-  /** For adapters: `open`, and what is to be done when the response begins and ends. */
-  async visit(exchange: HttpExchange, options: OpenOptions = {}): Promise<Visit<Data>> {
-    return this.#visit(exchange, options);
-  }
-
-  /** No promise where there is nothing to wait for: a near cache knows the token, or there is none. */
-  #visit(exchange: HttpExchange, options: OpenOptions): Visit<Data> | Promise<Visit<Data>> {
+  /**
+   * For adapters: `open`, and what is to be done when the response begins and ends. No promise where
+   * there is nothing to wait for: a near cache knows the token, or there is none.
+   */
+  visit(exchange: HttpExchange, options: OpenOptions = {}): Visit<Data> | Promise<Visit<Data>> {
     const { readOnly = false, fresh = false } = options;
     const { cookie, origins } = this.#policy;
     const head = new Head(exchange, cookie, this.#warn);
@@ -107,24 +105,23 @@ export class SessionManager<Data = Record<string, unknown>> {
     const credential = forged ? NO_CREDENTIAL : read;
     if (credential.kind === "duplicate") this.#refuse("duplicate");
     const token = credential.kind === "token" ? credential.token : undefined;
-    const actions = this.#actions;
-    const visit = (answer: Answer, values: (answer: Answer) => Values): Visit<Data> => {
-      // A literal: spreads cost a third of a check from memory.
-      const context = {
-        head,
-        credential,
-        answer,
-        values,
-        cookie,
-        actions,
-        isForged: forged,
-        readOnly,
-      };
-      return new Visit(new Session<Data>(context), head, this.#warn);
-    };
     const answer = token === undefined ? INVALID : this.#answer(token, readOnly, fresh);
-    if (!(answer instanceof Promise) && this.#schema === undefined) return visit(answer, valuesOf);
-    return Promise.resolve(answer).then(async (it) => visit(it, await this.#values(it)));
+    // A literal: spreads cost a third of a check from memory.
+    const context = {
+      head,
+      credential,
+      cookie,
+      actions: this.#actions,
+      isForged: forged,
+      readOnly,
+    };
+    if (!(answer instanceof Promise) && this.#schema === undefined) {
+      return new Visit(new Session<Data>(context, answer, valuesOf), head, this.#warn);
+    }
+    return Promise.resolve(answer).then(async (it) => {
+      const session = new Session<Data>(context, it, await this.#values(it));
+      return new Visit(session, head, this.#warn);
+    });
   }
 
   /** Whose token is this? For transports that are no HTTP request; `open` asks the same way. */

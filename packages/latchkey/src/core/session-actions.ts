@@ -54,3 +54,8 @@ export interface SessionActions {
   /** Rejects with "invalid-data" if the fields are too much, or the schema refuses them. */
   check(data: Fields): Promise<void>;
 }
+
+/** Hears that a handle is used. */
+export interface UseListener {
+  used(): void;
+}

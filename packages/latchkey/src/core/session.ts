@@ -10,7 +10,7 @@ import type { Head } from "./head.ts";
 import { refuseUnknown } from "./options.ts";
 import { isFresh } from "./policy.ts";
 import { checkUser, recordWith, type SessionRecord } from "./record.ts";
-import type { Held, Relogin, SessionActions, Values } from "./session-actions.ts";
+import type { Held, Relogin, SessionActions, UseListener, Values } from "./session-actions.ts";
 import {
   checkLogin,
   checkRotate,
@@ -44,9 +44,6 @@ export type CommitOutcome = "unchanged" | "updated" | "conflict" | "gone";
 interface SessionContext {
   readonly head: Head;
   readonly credential: Credential;
-  readonly answer: Answer;
-  /** What `data` holds at first: as the schema sees it, defaults filled in. */
-  readonly values: (answer: Answer) => Values;
   readonly cookie: CookieSettings;
   readonly actions: SessionActions;
   readonly isForged: boolean;
@@ -54,9 +51,12 @@ interface SessionContext {
 }
 
 const DONE: Promise<void> = Promise.resolve();
+const NONE: readonly unknown[] = [];
 
 export class Session<Data = Record<string, unknown>> {
   readonly #context: SessionContext;
+  readonly #asked: Answer;
+  readonly #values: (answer: Answer) => Values;
   #answer: Answer;
   /** What opens the session, and how its holder keeps it. */
   #token: string | undefined;
@@ -67,17 +67,22 @@ export class Session<Data = Record<string, unknown>> {
   #last: SessionRecord | undefined;
   /** `data` was handed out: until then nobody can have changed it. */
   #isDataOut = false;
+  #isUsed = false;
+  #listener: UseListener | undefined;
   /** What a commit came to is the caller's business now: it is not tried again behind their back. */
   #isTold = false;
   #pendingCount = 0;
-  #failures: unknown[] = [];
+  #failures: readonly unknown[] = NONE;
   /** Settles when what was asked of this handle so far is done. */
   #turn: Promise<void> = DONE;
 
-  constructor(context: SessionContext) {
+  /** @param values what `data` holds at first: as the schema sees it, defaults filled in */
+  constructor(context: SessionContext, answer: Answer, values: (answer: Answer) => Values) {
     this.#context = context;
-    this.#answer = context.answer;
-    this.#last = context.answer.status === "valid" ? context.answer.record : undefined;
+    this.#asked = answer;
+    this.#values = values;
+    this.#answer = answer;
+    this.#last = answer.status === "valid" ? answer.record : undefined;
     const { credential } = context;
     this.#token = credential.kind === "token" ? credential.token : undefined;
     this.#transport =
@@ -87,7 +92,7 @@ export class Session<Data = Record<string, unknown>> {
   }
 
   get #data(): SessionData {
-    this.#made ??= new SessionData(this.#context.values(this.#context.answer));
+    this.#made ??= new SessionData(this.#values(this.#asked));
     return this.#made;
   }
 
@@ -138,6 +143,7 @@ export class Session<Data = Record<string, unknown>> {
   get data(): Data {
     this.#record();
     this.#isDataOut = true;
+    this.#use();
     const { view } = this.#data;
     return (this.#context.readOnly ? frozen({ ...view }) : view) as Data;
   }
@@ -243,6 +249,7 @@ export class Session<Data = Record<string, unknown>> {
 
   /** One after the other: two commits or logins at once would begin two sessions. */
   #inTurn<T>(step: () => Promise<T>): Promise<T> {
+    this.#use();
     this.#pendingCount++;
     const run = this.#turn.then(step);
     const settled = (): void => {
@@ -250,7 +257,7 @@ export class Session<Data = Record<string, unknown>> {
     };
     this.#turn = run.then(settled, (error: unknown) => {
       settled();
-      this.#failures.push(error);
+      this.#failures = [...this.#failures, error];
     });
     const told = this.#turn.then(() => run);
     // A forgotten `await`: `idle` tells it. Where the head has left it cannot, and nobody else would.
@@ -259,12 +266,27 @@ export class Session<Data = Record<string, unknown>> {
   }
 
   /**
+   * For adapters: `listener` hears of the first use that may leave something to write or to wait for:
+   * `data` is handed out, or a login, a logout and the like begins. Most requests only look.
+   */
+  whenUsed(listener: UseListener): void {
+    if (this.#isUsed) listener.used();
+    else this.#listener = listener;
+  }
+
+  #use(): void {
+    if (this.#isUsed) return;
+    this.#isUsed = true;
+    this.#listener?.used();
+  }
+
+  /**
    * For adapters, when the response is due: waits for what was asked of this session and is not done.
    * Rejects with what fails of that: the handler has not waited for it, so it cannot know.
    */
   async idle(): Promise<void> {
     if (this.#pendingCount === 0) return;
-    this.#failures = [];
+    this.#failures = NONE;
     await this.#turn;
     if (this.#failures.length > 0) throw this.#failures[0];
   }

@@ -15,6 +15,8 @@ export interface CacheClock {
   readonly began: number;
   /** When something was last recalled: reading a clock costs as much as finding an entry. */
   recalledAt: number;
+  /** Some instant by the store's clock, from which ends of sessions are counted. */
+  readonly since: number;
 }
 
 /** Where an entry belongs, and until when it holds. */
@@ -28,22 +30,23 @@ export interface Place {
 
 const NO_DATA: Fields = new Map();
 
+/** First what a hit looks at: that lies side by side, and little else of the processor's caches is used. */
 export class Entry implements SessionRecord {
   readonly user: string | undefined;
-  readonly device: string | undefined;
-  readonly data: Fields;
-  readonly version: number;
-  readonly expiresAt: number;
   readonly deadline: number;
   readonly part: number;
   readonly epoch: number;
   wasUsed = false;
   readonly #clock: CacheClock;
+  readonly #sinceSeen: number | undefined;
+  readonly #expires: number;
+  readonly data: Fields;
+  readonly version: number;
+  readonly device: string | undefined;
   readonly #token: string;
   /** From these instants to `expiresAt`; undefined where the store keeps none. */
   readonly #sinceCreated: number | undefined;
   readonly #sinceAuth: number | undefined;
-  readonly #sinceSeen: number | undefined;
   readonly #untilAbsolute: number | undefined;
 
   constructor(token: string, record: SessionRecord, { clock, deadline, part, epoch }: Place) {
@@ -51,24 +54,28 @@ export class Entry implements SessionRecord {
     const before = (at: number | undefined): number | undefined =>
       at === undefined ? undefined : expiresAt - at;
     this.user = record.user;
-    this.device = record.device;
-    this.data = record.data.size === 0 ? NO_DATA : record.data;
-    this.version = record.version;
-    this.expiresAt = expiresAt;
     this.deadline = deadline;
     this.part = part;
     this.epoch = epoch;
     this.#clock = clock;
+    this.#sinceSeen = before(record.lastSeenAt);
+    this.#expires = expiresAt - clock.since;
+    this.data = record.data.size === 0 ? NO_DATA : record.data;
+    this.version = record.version;
+    this.device = record.device;
     this.#token = token;
     this.#sinceCreated = before(record.createdAt);
     this.#sinceAuth = before(record.authTime);
-    this.#sinceSeen = before(record.lastSeenAt);
     this.#untilAbsolute =
       absoluteExpiresAt === undefined ? undefined : absoluteExpiresAt - expiresAt;
   }
 
   get sid(): SessionId {
     return this.#token.slice(0, SID_LENGTH) as SessionId;
+  }
+
+  get expiresAt(): number {
+    return this.#clock.since + this.#expires;
   }
 
   get remainingMs(): number {

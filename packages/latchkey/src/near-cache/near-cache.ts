@@ -18,7 +18,7 @@
  * counts from when the read was *sent*, by the monotonic clock, so it never ends too late, and it
  * never says 401: past it we ask the store.
  */
-import { monotonicMs } from "../core/clock.ts";
+import { monotonicMs, systemClock } from "../core/clock.ts";
 import type { FeedStats, InvalidationFeed, ObservableStore } from "../core/feed.ts";
 import { invalidOption, refuseUnknown } from "../core/options.ts";
 import type { SessionRecord } from "../core/record.ts";
@@ -109,7 +109,8 @@ class CachedStore implements NearCache {
     this.#feed = feed;
     this.#maxEntries = maxEntries;
     const began = now();
-    this.#clock = { now, began, recalledAt: began };
+    // Any clock will do for `since`, the store's is about the same.
+    this.#clock = { now, began, recalledAt: began, since: systemClock.now() };
     feed.listen((sid) => this.#forget(sid));
   }
 
