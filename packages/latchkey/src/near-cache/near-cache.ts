@@ -127,7 +127,8 @@ class CachedStore implements NearCache {
       return undefined;
     }
     this.#hits++;
-    entry.wasUsed = true;
+    // A write would make the processor carry the line back to memory, each time.
+    if (!entry.wasUsed) entry.wasUsed = true;
     return entry;
   }
 
