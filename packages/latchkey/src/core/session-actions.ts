@@ -1,5 +1,8 @@
 /** What the handle of a session asks of its manager, and in which words. */
+import type { CookieSettings } from "./cookie.ts";
+import type { Credential } from "./credential.ts";
 import type { Delta } from "./data.ts";
+import type { Head } from "./head.ts";
 import type { Fields, SessionRecord } from "./record.ts";
 import type { RotateOptions } from "./session-options.ts";
 import type { UpdateOutcome } from "./store.ts";
@@ -58,4 +61,14 @@ export interface SessionActions {
 /** Hears that a handle is used. */
 export interface UseListener {
   used(): void;
+}
+
+/** What a handle knows of its request. */
+export interface SessionContext {
+  readonly head: Head;
+  readonly credential: Credential;
+  readonly cookie: CookieSettings;
+  readonly actions: SessionActions;
+  readonly isForged: boolean;
+  readonly readOnly: boolean;
 }

@@ -1,16 +1,15 @@
 /** The handle of one request on its session: what your handler holds. */
-import { type CookieSettings, clearCookieLine, cookieValues, setCookieLine } from "./cookie.ts";
-import { type Credential, presentedTokens } from "./credential.ts";
+import { clearCookieLine, cookieValues, setCookieLine } from "./cookie.ts";
+import { presentedTokens } from "./credential.ts";
 import { forged } from "./csrf.ts";
 import { SessionData, tooLarge } from "./data.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { cannotSay, SessionError } from "./errors.ts";
 import { frozen } from "./frozen.ts";
-import type { Head } from "./head.ts";
 import { refuseUnknown } from "./options.ts";
 import { isFresh } from "./policy.ts";
 import { checkUser, recordWith, type SessionRecord } from "./record.ts";
-import type { Held, Relogin, SessionActions, UseListener, Values } from "./session-actions.ts";
+import type { Held, Relogin, SessionContext, UseListener, Values } from "./session-actions.ts";
 import {
   checkLogin,
   checkRotate,
@@ -40,15 +39,6 @@ export interface Login {
 
 /** What became of the changes: `gone`, the session ended meanwhile; `conflict`, see `ifUnchanged`. */
 export type CommitOutcome = "unchanged" | "updated" | "conflict" | "gone";
-
-interface SessionContext {
-  readonly head: Head;
-  readonly credential: Credential;
-  readonly cookie: CookieSettings;
-  readonly actions: SessionActions;
-  readonly isForged: boolean;
-  readonly readOnly: boolean;
-}
 
 const DONE: Promise<void> = Promise.resolve();
 const NONE: readonly unknown[] = [];
