@@ -87,8 +87,10 @@ class NodeExchange implements HttpExchange {
     for (let i = 0; i < rawHeaders.length; i += 2) {
       const field = rawHeaders[i];
       if (field?.length !== name.length || field.toLowerCase() !== name) continue;
-      lines ??= [];
-      lines.push(rawHeaders[i + 1] ?? "");
+      const line = rawHeaders[i + 1] ?? "";
+      // To push onto an empty one would make room for seventeen.
+      if (lines === undefined) lines = [line];
+      else lines.push(line);
     }
     return lines ?? NONE;
   }

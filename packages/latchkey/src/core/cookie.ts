@@ -82,6 +82,7 @@ const DEFAULTS = {
   partitioned: false,
   maxAge: undefined,
 } as const;
+const NONE: readonly string[] = [];
 /** A cookie's name is a token of RFC 9110 §5.6.2. */
 const COOKIE_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/;
 const SAME_SITE: readonly unknown[] = ["Lax", "Strict", "None"];
@@ -134,7 +135,7 @@ function maxAgeOf(maxAge: Duration | undefined): number | undefined {
  * is unquoted or percent-decoded: a browser does neither, so whatever needs it was not set by us.
  */
 export function cookieValues(headers: readonly string[], name: string): readonly string[] {
-  const values: string[] = [];
+  let values: string[] | undefined;
   for (const header of headers) {
     // By the name, not pair by pair: pages send dozens of other cookies.
     for (let at = header.indexOf(name); at >= 0; at = header.indexOf(name, at + 1)) {
@@ -142,10 +143,13 @@ export function cookieValues(headers: readonly string[], name: string): readonly
       if (header[equals] !== "=" || !beginsPair(header, at)) continue;
       const semicolon = header.indexOf(";", equals);
       const end = semicolon < 0 ? header.length : semicolon;
-      values.push(trimBlanks(header, equals + 1, end));
+      const value = trimBlanks(header, equals + 1, end);
+      // To push onto an empty one would make room for seventeen.
+      if (values === undefined) values = [value];
+      else values.push(value);
     }
   }
-  return values;
+  return values ?? NONE;
 }
 
 /** Whether nothing but blanks stands between the last `;`, or the beginning, and this place. */
