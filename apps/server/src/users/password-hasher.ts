@@ -139,10 +139,10 @@ export class PasswordHasher {
   }
 }
 
-/** What argon2 gets: the password, or with a pepper its HMAC. In bytes, so that NUL is kept. */
-function seasoned(password: Password, pepper: Pepper | undefined): Uint8Array {
-  if (pepper === undefined) return Buffer.from(password);
-  return createHmac("sha256", pepper.key).update(PEPPER_LABEL).update(password).digest();
+/** What argon2 gets: the password, or with a pepper its HMAC; as text, for it checks no other bytes. */
+function seasoned(password: Password, pepper: Pepper | undefined): string {
+  if (pepper === undefined) return password;
+  return createHmac("sha256", pepper.key).update(PEPPER_LABEL).update(password).digest("base64url");
 }
 
 function isPhc(phc: string): boolean {
