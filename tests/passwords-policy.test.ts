@@ -123,6 +123,9 @@ describe("PWD-3: long and easy to guess is refused, with the reason", () => {
   test("the longest that repeat themselves", () => {
     expect(policy.check(password("a".repeat(1_024)), ADA)?.code).toBe("sequence");
     expect(policy.check(password("ab".repeat(512)), ADA)?.code).toBe("repetition");
+    // Only so much is looked at: an end that is good does not make up for 128 of the same.
+    expect(policy.check(password("a".repeat(128) + unguessable(20)), ADA)?.code).toBe("sequence");
+    expect(policy.check(password("a".repeat(100) + unguessable(20)), ADA)).toBeUndefined();
     // NFKC makes 18 characters of each.
     expect(policy.check(password("\ufdfa".repeat(341)), ADA)).toBeUndefined();
   });

@@ -10,7 +10,7 @@ export function luaScript(lua: string): Script {
   return { lua, sha1: createHash("sha1").update(lua).digest("hex") };
 }
 
-/** For replies that no script of ours gives. */
+/** For a reply that is none of those in the script's header: our own mistake. */
 export function unexpected(reply: readonly unknown[]): Error {
-  return new Error(`a script replied with ${reply.length} values that it does not have`);
+  return new Error(`a script replied with ${reply.length} values that mean nothing to us`);
 }

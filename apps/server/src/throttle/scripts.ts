@@ -4,9 +4,10 @@
  * is given back. A count that cannot be written is an error, and an error is no permission: so the
  * scripts that count do not run when Redis is full.
  */
+import type { Script } from "latchkey/redis";
 import { luaScript } from "../lua-script.ts";
 
-export const RESERVE_IN_NETWORK = luaScript(`#!lua
+export const RESERVE_IN_NETWORK: Script = luaScript(`#!lua
 -- reserve-in-network: counts a request of a network, unless there were too many in this window.
 --
 -- KEYS  1 bucket: a string, the count; it lives as long as the window
@@ -25,7 +26,7 @@ redis.call('SET', KEYS[1], tonumber(count) + 1, 'PX', left)
 return {KEYS[1], 'admitted'}
 `);
 
-export const GIVE_BACK_TO_NETWORK = luaScript(`#!lua flags=allow-oom
+export const GIVE_BACK_TO_NETWORK: Script = luaScript(`#!lua flags=allow-oom
 -- give-back-to-network: the request that was counted was no failure.
 --
 -- KEYS  1 bucket   ARGV none
@@ -38,7 +39,7 @@ if count and count > 0 then redis.call('SET', KEYS[1], count - 1, 'KEEPTTL') end
 return {KEYS[1]}
 `);
 
-export const RESERVE_IN_ACCOUNT = luaScript(`#!lua
+export const RESERVE_IN_ACCOUNT: Script = luaScript(`#!lua
 -- reserve-in-account: counts an attempt at an account, unless it comes too early after the others.
 --
 -- KEYS  1 bucket: a string, "failures in a row, and until when (epoch ms) the next one is too early"
@@ -67,7 +68,7 @@ redis.call('SET', KEYS[1], string.format('%.0f %.0f', failures, now + delay), 'P
 return {KEYS[1], 'admitted'}
 `);
 
-export const GIVE_BACK_TO_ACCOUNT = luaScript(`#!lua flags=allow-oom
+export const GIVE_BACK_TO_ACCOUNT: Script = luaScript(`#!lua flags=allow-oom
 -- give-back-to-account: the attempt that was counted was never judged.
 --
 -- KEYS  1 bucket   ARGV none
@@ -83,7 +84,7 @@ end
 return {KEYS[1]}
 `);
 
-export const CLEAR_ACCOUNT = luaScript(`#!lua flags=allow-oom
+export const CLEAR_ACCOUNT: Script = luaScript(`#!lua flags=allow-oom
 -- clear-account: whoever it is knows the password; what failed before counts no more.
 --
 -- KEYS  1 bucket   ARGV none
