@@ -33,6 +33,11 @@ export interface LoggedIn {
   readonly generation: number;
 }
 
+/** With the hash as it is stored now, for a change of it. Not for answers or logs. */
+export interface Confirmed extends LoggedIn {
+  readonly passwordHash: string;
+}
+
 export type LoginRefusal = { readonly outcome: "wrong" } | Throttled | Busy | Unavailable;
 
 export interface PasswordLoginParts {
@@ -72,26 +77,19 @@ export class PasswordLogin {
     return { outcome, user, generation };
   }
 
-  /** The same, with the hash as it is stored now, for a change of it. Not for answers or logs. */
-  async confirm(
-    request: LoginRequest,
-  ): Promise<(LoggedIn & { readonly passwordHash: string }) | LoginRefusal> {
+  /** The same, for a change of the password. */
+  async confirm(request: LoginRequest): Promise<Confirmed | LoginRefusal> {
     return orUnavailable(() => this.#confirm(request));
   }
 
-  async #confirm(
-    request: LoginRequest,
-  ): Promise<(LoggedIn & { readonly passwordHash: string }) | LoginRefusal> {
+  async #confirm(request: LoginRequest): Promise<Confirmed | LoginRefusal> {
     const { throttle, marks } = this.#parts;
     const { username, password, network, deviceMark, bucket = "login" } = request;
     const account = { username, device: marks.deviceOf(deviceMark, username) };
-    const admission = await this.#reserve({ account, network, bucket });
+    const counted = { account, network, bucket };
+    const admission = await this.#reserve(counted);
     if (admission.outcome === "throttled") return admission;
-    const { verdict, generation, stored } = await this.#judge(request, {
-      account,
-      network,
-      bucket,
-    });
+    const { verdict, generation, stored } = await this.#judge(request, counted);
     if (verdict === "busy") return { outcome: "busy" };
     if (verdict === "wrong" || stored === undefined) return { outcome: "wrong" };
     await Promise.all([
@@ -102,7 +100,10 @@ export class PasswordLogin {
     return { outcome: "ok", user: username, generation, passwordHash };
   }
 
-  /** The network first: one that has used up its attempts must not use up those of an account. */
+  /**
+   * The network first: one that has used up its attempts must not use up those of an account. One that
+   * knocks at an account which is blocked has failed, and the network keeps that count.
+   */
   async #reserve({ account, network, bucket }: Counted): Promise<Admission> {
     const { throttle } = this.#parts;
     const admission = await throttle.reserveInNetwork(bucket, network);
