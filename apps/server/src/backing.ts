@@ -69,7 +69,7 @@ export async function openProduction(
 ): Promise<Backing> {
   const gate = new GatedStore("Redis has not been reached yet");
   const self: Self = { profile: "production", keyIds: config.keys.ids };
-  const check = (driver: RedisDriver): Promise<void> => checkRedis(driver, config, listener.warn);
+  const check = (driver: RedisDriver): Promise<readonly Notice[]> => checkRedis(driver, config);
   let redis: RedisConnection | undefined;
   let isClosed = false;
   const attempt = (): Promise<string | undefined> =>
@@ -118,14 +118,14 @@ async function reached(open: () => Promise<void>): Promise<string | undefined> {
   }
 }
 
+/** What to warn of. Rejects if this Redis must not be used. */
 async function checkRedis(
   driver: RedisDriver,
   { redisUrl, allowsEviction }: ProductionConfig,
-  warn: (notice: Notice) => void,
-): Promise<void> {
+): Promise<readonly Notice[]> {
   const { refusals, warnings } = judge(await factsOf(driver, redisUrl, allowsEviction));
   if (refusals.length > 0) throw ConfigError.of(refusals);
-  for (const warning of warnings) warn(warning);
+  return warnings;
 }
 
 interface Opening {
@@ -134,20 +134,21 @@ interface Opening {
   readonly url: string;
   readonly self: Self;
   readonly listener: Listener;
-  /** Rejects if this Redis must not be used. */
-  readonly check?: (driver: RedisDriver) => Promise<void>;
+  /** What to warn of. Rejects if this Redis must not be used. */
+  readonly check?: (driver: RedisDriver) => Promise<readonly Notice[]>;
 }
 
 /** Connects, and opens the gate for as long as the keyspace is ours. */
 async function openGate(opening: Opening): Promise<RedisConnection> {
-  const { gate, config, url, self, listener, check = async () => {} } = opening;
+  const { gate, config, url, self, listener, check = async () => [] } = opening;
   const { sessionPrefix: prefix, nearCacheEntries } = config;
   const claim = (driver: RedisDriver): Promise<Notice | undefined> =>
     claimKeyspace(driver, markerKey(prefix), self);
   const admit = async (driver: RedisDriver): Promise<void> => {
-    await check(driver);
+    const warnings = await check(driver);
     const refusal = await claim(driver);
     if (refusal !== undefined) throw ConfigError.of([refusal]);
+    for (const warning of warnings) listener.warn(warning);
   };
   const redis = await connectRedis({ url, prefix, nearCacheEntries, admit }, listener.say);
   gate.open(redis.store);
