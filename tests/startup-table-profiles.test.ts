@@ -122,6 +122,11 @@ describe("PRO-2 production without Redis", () => {
     expect(server.output()).toMatch(/^Connected to Redis$/m);
   });
 
+  test("stops as any other while it waits", async () => {
+    const server = await serve(productionEnv("redis://app:pw@127.0.0.1:1"));
+    expect(await server.kill("SIGTERM")).toBe(0);
+  });
+
   test("ends with 78 when the Redis that comes must not be used", async () => {
     await respOnce(redis.port, "SET", "auth:profile", "demo");
     await redis.kill("SIGKILL");

@@ -40,8 +40,12 @@ interface Owner {
 }
 
 /** Sets the marker anew if it is still what we have read: another server may have moved it on. */
-const REPLACE =
-  "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) end return KEYS[1]";
+const REPLACE = `#!lua
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) end
+return KEYS[1]`;
+
+/** What is needed of a `RedisDriver`. */
+type Commands = Pick<RedisDriver, "command">;
 
 export function markerKey(prefix: string): string {
   return prefix === "session:" ? "auth:profile" : `${prefix}auth:profile`;
@@ -52,7 +56,7 @@ export function markerKey(prefix: string): string {
  * "store-unavailable" if Redis cannot say.
  */
 export async function claimKeyspace(
-  driver: RedisDriver,
+  driver: Commands,
   key: string,
   self: Self,
 ): Promise<Notice | undefined> {
@@ -93,7 +97,7 @@ export function watchKeyspace(
   return stop;
 }
 
-async function written(driver: RedisDriver, self: Self, createdAt?: string): Promise<string> {
+async function written(driver: Commands, self: Self, createdAt?: string): Promise<string> {
   if (self.profile === "demo") return "demo";
   const marker: z.output<typeof MARKER> = {
     profile: "production",
@@ -104,7 +108,7 @@ async function written(driver: RedisDriver, self: Self, createdAt?: string): Pro
   return JSON.stringify(marker);
 }
 
-async function redisTime(driver: RedisDriver): Promise<string> {
+async function redisTime(driver: Commands): Promise<string> {
   const [seconds] = z
     .tuple([z.coerce.number(), z.unknown()])
     .parse(await driver.command("", ["TIME"]));
@@ -113,7 +117,7 @@ async function redisTime(driver: RedisDriver): Promise<string> {
 
 /** What stands at the key; undefined: nothing did. */
 async function asked(
-  driver: RedisDriver,
+  driver: Commands,
   key: string,
   command: readonly string[],
 ): Promise<string | undefined> {

@@ -8,7 +8,7 @@ import type { Express } from "express";
 import { createSessions, isSessionError, type SessionManager, type SessionStore } from "latchkey";
 import { createApp } from "./app.ts";
 import { type Backing, openDemo, openProduction } from "./backing.ts";
-import { type Config, isOwnHost, readConfig } from "./config/config.ts";
+import { type Config, ownHosts, readConfig } from "./config/config.ts";
 import { ConfigError, lineOf, type Notice } from "./config/rule.ts";
 import { LocalRedisError } from "./local-redis/local-redis.ts";
 
@@ -59,7 +59,7 @@ function buildApp(
 ): Express {
   return createApp({
     profile: config.profile,
-    isOwnHost: (host) => isOwnHost(config, host),
+    isOwnHost: ownHosts(config),
     sessions: sessionsOf(config, store),
     health: { store: kind, isDraining: () => state.isDraining, checkStore: ping },
     log: warn,

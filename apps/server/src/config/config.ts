@@ -85,10 +85,13 @@ export function readConfig(
   return productionConfig(settings, keys, noticesOf(PRODUCTION_WARNS, given));
 }
 
-/** Whether a request that names this host may be meant for a server with these settings. */
-export function isOwnHost(config: Config, host: string): boolean {
-  if (config.profile === "production") return host === new URL(config.publicOrigin).hostname;
-  return config.isExposed || host === config.host || isLoopback(host);
+/** Whether a request that names a host may be meant for a server with these settings. */
+export function ownHosts(config: Config): (host: string) => boolean {
+  if (config.profile === "production") {
+    const { hostname } = new URL(config.publicOrigin);
+    return (host) => host === hostname;
+  }
+  return (host) => config.isExposed || host === config.host || isLoopback(host);
 }
 
 /** One line for each setting: what follows from a bad value need not be told. */
