@@ -5,10 +5,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SessionError } from "latchkey";
 import { connect } from "latchkey/redis";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { claimKeyspace } from "../apps/server/src/profile-marker.ts";
-import { judge, type RedisFacts } from "../apps/server/src/redis-checks.ts";
+import { hopeless, judge, type RedisFacts } from "../apps/server/src/redis-checks.ts";
 import { selfSigned, tlsArgs } from "./support/certificate.ts";
 import { freePort } from "./support/free-port.ts";
 import { productionEnv, secret } from "./support/production-env.ts";
@@ -113,6 +114,14 @@ test.each(["sentinel", "cluster"] as const)("a production server on a %s", async
   const server = await serve(productionEnv(redis.url));
   expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
   expect(JSON.parse(String(await redis.command("GET", "auth:profile"))).keyId).toBe("k1");
+});
+
+test("a replica that Sentinel or Cluster names is waited out: a failover may be under way", () => {
+  const cause = new Error("READONLY You can't write against a read only replica.");
+  const error = new SessionError("store-unavailable", "Redis is not reachable", { cause });
+  expect(hopeless(error, "redis://h")?.code).toBe("redis_replica");
+  expect(hopeless(error, "redis+sentinel://h/main")).toBeUndefined();
+  expect(hopeless(error, "redis+cluster://h")).toBeUndefined();
 });
 
 describe("PRO-3 a production server warns of a Redis", () => {

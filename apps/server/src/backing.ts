@@ -73,7 +73,7 @@ export async function openProduction(
   let redis: RedisConnection | undefined;
   let isClosed = false;
   const attempt = (): Promise<string | undefined> =>
-    reached(async () => {
+    reached(config.redisUrl, async () => {
       redis = await openGate({ gate, config, url: config.redisUrl, self, listener, check });
       if (isClosed) await redis.close();
     });
@@ -106,12 +106,12 @@ function notReady(problem: string): string {
 }
 
 /** Undefined: it went well. Else why Redis cannot be reached. Rejects if trying again is of no use. */
-async function reached(open: () => Promise<void>): Promise<string | undefined> {
+async function reached(url: string, open: () => Promise<void>): Promise<string | undefined> {
   try {
     await open();
     return undefined;
   } catch (error) {
-    const refusal = hopeless(error);
+    const refusal = hopeless(error, url);
     if (refusal !== undefined) throw ConfigError.of([refusal]);
     if (isSessionError(error) && error.code === "store-unavailable") return error.message;
     throw error;

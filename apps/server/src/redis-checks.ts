@@ -204,9 +204,11 @@ const HOPELESS: readonly (Omit<Notice, "setting"> & { readonly says: RegExp })[]
 ];
 
 /** Why it is of no use to try again; undefined: Redis may just not be there yet. */
-export function hopeless(error: unknown): Notice | undefined {
+export function hopeless(error: unknown, url: string): Notice | undefined {
   const text = rootOf(error)?.message ?? "";
-  const found = HOPELESS.find(({ says }) => says.test(text));
+  // Sentinel and Cluster name a replica for as long as a failover takes, and then its primary.
+  const isPassing = text.startsWith("READONLY") && parseRedisUrl(url).topology !== "single";
+  const found = isPassing ? undefined : HOPELESS.find(({ says }) => says.test(text));
   return found && { code: found.code, setting: "REDIS_URL", message: found.message };
 }
 
