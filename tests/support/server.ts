@@ -8,6 +8,8 @@ export interface TestServer {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
+  /** Once it has ended: the exit code, null if a signal ended it. */
+  readonly exited: Promise<number | null>;
   /** Everything that it printed so far, on stdout and stderr. */
   output(): string;
   /** Sends a signal and waits for the end; the exit code, null if the signal ended it. */
@@ -41,6 +43,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     url: `http://127.0.0.1:${port}`,
     port,
     pid: child.pid ?? 0,
+    exited,
     output,
     kill,
     async stop() {

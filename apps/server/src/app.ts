@@ -10,6 +10,7 @@ import { type Health, healthRoutes } from "./routes/health.ts";
 import { profileRoutes } from "./routes/profile.ts";
 
 export interface AppParts {
+  readonly profile: "demo" | "production";
   /** Whether a request may have been meant for this server, by the host that it names. */
   readonly isOwnHost: (host: string) => boolean;
   readonly sessions: SessionManager;
@@ -20,25 +21,32 @@ export interface AppParts {
 
 const PUBLIC = fileURLToPath(new URL("../public", import.meta.url));
 
-export function createApp({ sessions, health, log, isOwnHost }: AppParts): Express {
+export function createApp({ profile, sessions, health, log, isOwnHost }: AppParts): Express {
   const app = express();
   // A tag computed from a private answer would be one more place where it can be recognised.
   app.set("etag", false);
   app.use(assignRequestId, securityHeaders());
   app.use((req, res, next) => {
+    if (profile === "demo") res.set("X-Auth-Profile", "demo-insecure");
     if (health.isDraining()) res.set("Connection", "close");
     // "If-None-Match: *" would turn a private answer into an empty 304; we give no tags to match.
     delete req.headers["if-none-match"];
+    next();
+  });
+  // Before the host is looked at: who watches over the server asks for it by address.
+  app.use(healthRoutes(health));
+  app.use((req, _res, next) => {
     // A page of another site whose name was pointed at 127.0.0.1 (DNS rebinding) names that site.
     if (!isOwnHost(req.hostname)) {
       throw new Problem({ status: 403, code: "forbidden", title: "Not a name of this server" });
     }
     next();
   });
-  app.use(healthRoutes(health));
-  app.use("/auth", authRoutes(sessions));
+  // The seam: production has no login here yet, and never one by username alone. So it has no page
+  // to log in on either.
+  app.use("/auth", authRoutes(sessions, { byUsername: profile === "demo" }));
   app.use(profileRoutes(sessions));
-  app.use(express.static(PUBLIC, { etag: false }));
+  if (profile === "demo") app.use(express.static(PUBLIC, { etag: false }));
   app.use(notFound);
   app.use(problemHandler(log));
   return app;

@@ -5,12 +5,12 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import closeWithGrace from "close-with-grace";
 import type { Express } from "express";
-import { createSessions, isSessionError, type SessionStore } from "latchkey";
-import { memoryStore } from "latchkey/memory";
+import { createSessions, isSessionError, type SessionManager, type SessionStore } from "latchkey";
 import { createApp } from "./app.ts";
-import { type Config, ConfigError, isOwnHost, readConfig } from "./config.ts";
-import { bringUpRedis, LocalRedisError } from "./local-redis/local-redis.ts";
-import { connectRedis } from "./redis.ts";
+import { type Backing, openDemo, openProduction } from "./backing.ts";
+import { type Config, ownHosts, readConfig } from "./config/config.ts";
+import { ConfigError, lineOf, type Notice } from "./config/rule.ts";
+import { LocalRedisError } from "./local-redis/local-redis.ts";
 
 /** Exit codes of sysexits.h: a bad setting; something outside is not there. */
 const EXIT_CONFIG = 78;
@@ -28,15 +28,8 @@ const LIMITS = {
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: 16_384,
 };
-const DATA_DIR = ".data";
-
-/** Where sessions are kept, and what to let go of at the end. */
-interface Backing {
-  readonly kind: "redis" | "memory";
-  readonly store: SessionStore;
-  ping(): Promise<void>;
-  close(): Promise<void>;
-}
+/** For whoever has not read what a demo is. */
+const DEMO_BANNER = "Demo profile: whoever reaches this server can log in as anyone";
 
 async function main(): Promise<void> {
   if (existsSync(".env")) process.loadEnvFile(".env");
@@ -47,9 +40,16 @@ async function main(): Promise<void> {
   server.listen(config.port, config.host);
   await once(server, "listening");
   stopWithGrace(server, backing, state);
+  for (const warning of config.warnings) warnOf(warning);
   const { port } = server.address() as AddressInfo;
+  if (config.profile === "demo") say(DEMO_BANNER);
   say(`Server running on port ${port}`);
-  say(`Try it: http://localhost:${port}/`);
+  if (config.profile === "demo") say(`Try it: http://localhost:${port}/`);
+}
+
+function openBacking(config: Config): Promise<Backing> {
+  const listener = { say, warn: warnOf, refused: giveUp };
+  return config.profile === "demo" ? openDemo(config, listener) : openProduction(config, listener);
 }
 
 function buildApp(
@@ -58,49 +58,33 @@ function buildApp(
   state: { readonly isDraining: boolean },
 ): Express {
   return createApp({
-    isOwnHost: (host) => isOwnHost(config, host),
-    sessions: createSessions({
-      store,
-      layout: "literal",
-      absoluteTimeout: `${config.sessionTtlSeconds}s`,
-      cookie: { name: "sid", secure: false },
-    }),
+    profile: config.profile,
+    isOwnHost: ownHosts(config),
+    sessions: sessionsOf(config, store),
     health: { store: kind, isDraining: () => state.isDraining, checkStore: ping },
     log: warn,
   });
 }
 
-/** The configured Redis, else one of this machine, else (only when asked for) none. */
-async function openBacking({
-  memory,
-  redisUrl,
-  sessionPrefix,
-  nearCacheEntries,
-  allowInstall,
-}: Config): Promise<Backing> {
-  if (memory) {
-    warn("--memory: NO REDIS. Sessions end with this process, and no other server sees them.");
-    const store = memoryStore();
-    return { kind: "memory", store, ping: async () => {}, close: () => store.close() };
+function sessionsOf(config: Config, store: SessionStore): SessionManager {
+  if (config.profile === "demo") {
+    return createSessions({
+      store,
+      layout: "literal",
+      absoluteTimeout: `${config.sessionTtlSeconds}s`,
+      cookie: { name: "sid", secure: false },
+    });
   }
-  const local =
-    redisUrl === undefined
-      ? await bringUpRedis({ dataDir: DATA_DIR, allowInstall, say })
-      : undefined;
-  const redis = await connectRedis(
-    { url: local?.url ?? redisUrl ?? "", prefix: sessionPrefix, nearCacheEntries },
-    say,
-  );
-  say("Connected to Redis");
-  return {
-    kind: "redis",
-    store: redis.store,
-    ping: redis.ping,
-    async close() {
-      await redis.close();
-      await local?.stop();
-    },
-  };
+  return createSessions({
+    store,
+    layout: "split",
+    idleTimeout: `${config.idleSeconds}s`,
+    absoluteTimeout: `${config.absoluteSeconds}s`,
+    maxPerUser: config.maxPerUser,
+    // A proxy may ask for us by another name than browsers do.
+    trustedOrigins: [config.publicOrigin],
+    cookie: { name: "__Host-sid", secure: true },
+  });
 }
 
 function stopWithGrace(server: Server, backing: Backing, state: { isDraining: boolean }): void {
@@ -154,6 +138,10 @@ function listenProblem(code: string): string {
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
+}
+
+function warnOf(notice: Notice): void {
+  warn(`Warning: ${lineOf(notice)}`);
 }
 
 function warn(line: string): void {

@@ -5,14 +5,20 @@ import { expressSessions, requireSession } from "latchkey/express";
 import { checkLoginBody, type LoginBody, readJson } from "../login-body.ts";
 import { forged, methodNotAllowed, Problem, refuse } from "../problem.ts";
 
-export function authRoutes(sessions: SessionManager): Router {
+/** @param byUsername whether a username is enough to log in; else there is no login */
+export function authRoutes(
+  sessions: SessionManager,
+  { byUsername }: { readonly byUsername: boolean },
+): Router {
   const router = Router();
   const openSession = expressSessions(sessions);
-  // The body is checked before the session is opened: bad input costs no Redis command.
-  router
-    .route("/login")
-    .post(readJson, checkBody, openSession, logIn)
-    .all(methodNotAllowed("POST"));
+  if (byUsername) {
+    // The body is checked before the session is opened: bad input costs no Redis command.
+    router
+      .route("/login")
+      .post(readJson, checkBody, openSession, logIn)
+      .all(methodNotAllowed("POST"));
+  }
   router.route("/logout").post(openSession, logOut).all(methodNotAllowed("POST"));
   router
     .route("/session")
