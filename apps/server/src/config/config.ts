@@ -89,7 +89,7 @@ export function readConfig(
 export function ownHosts(config: Config): (host: string) => boolean {
   if (config.profile === "production") {
     const { hostname } = new URL(config.publicOrigin);
-    return (host) => host === hostname;
+    return (host) => host.toLowerCase() === hostname;
   }
   return (host) => config.isExposed || host === config.host || isLoopback(host);
 }

@@ -6,7 +6,7 @@ import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { KeyRing, parseKeyRing } from "./key-ring.ts";
 
-const PURPOSES = ["csrf", "log", "pepper", "device"] as const;
+const PURPOSES = ["csrf", "log", "pepper", "device", "throttle"] as const;
 const SECRETS = [secret(), secret()];
 const [FIRST = "", SECOND = ""] = SECRETS;
 

@@ -6,7 +6,7 @@
 import { createHash, hkdfSync } from "node:crypto";
 
 /** What a key is for. Keys of two purposes tell nothing of each other. */
-export type KeyPurpose = "csrf" | "log" | "pepper" | "device";
+export type KeyPurpose = "csrf" | "log" | "pepper" | "device" | "throttle";
 
 export interface PurposeKey {
   /** Of the secret that it is derived from: 1 to 32 of `A-Z a-z 0-9 _ -`. No secret itself. */
