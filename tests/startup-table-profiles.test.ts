@@ -5,11 +5,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createSessions } from "latchkey";
 import { nearCache } from "latchkey/near-cache";
 import { connect, redisStore } from "latchkey/redis";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { createApp } from "../apps/server/src/app.ts";
+import { demoApp } from "../apps/server/src/assembly.ts";
+import { readConfig } from "../apps/server/src/config/config.ts";
 import { GatedStore } from "../apps/server/src/gated-store.ts";
 import { claimKeyspace, MARKER_LOOK_MS, watchKeyspace } from "../apps/server/src/profile-marker.ts";
 import { login, postLogin, profile, type Reachable } from "./support/http.ts";
@@ -68,11 +68,10 @@ describe("PRO-5 the demo says so", () => {
 });
 
 describe("PRO-2 production", () => {
-  test("believes no username, has no page to type one in, and no header of the demo", async () => {
+  test("PWD-1: believes no username, and has no header of the demo", async () => {
     const server = await serve(productionEnv(redis.url));
     const loggedIn = await ask(server, "POST", "/auth/login", { json: '{"username":"ada"}' });
-    expect([loggedIn.status, loggedIn.code]).toEqual([404, "not_found"]);
-    expect((await ask(server, "GET", "/")).status).toBe(404);
+    expect([loggedIn.status, loggedIn.code]).toEqual([400, "invalid_request"]);
     expect(loggedIn.head).not.toContain("X-Auth-Profile");
     expect(server.output()).not.toMatch(/demo/i);
   });
@@ -88,10 +87,10 @@ describe("PRO-2 production", () => {
     }
   });
 
-  test("answers by its public name only; health is asked for by address", async () => {
+  test("PRX-2: answers by its public name only; health is asked for by address", async () => {
     const server = await serve(productionEnv(redis.url));
     for (const host of ["evil.example", "localhost", "app.example.org.evil.example"]) {
-      expect(await ask(server, "GET", "/profile", { host })).toMatchObject({ status: 403 });
+      expect(await ask(server, "GET", "/profile", { host })).toMatchObject({ status: 421 });
     }
     expect(await ask(server, "GET", "/profile")).toMatchObject({ status: 401 });
     expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
@@ -206,18 +205,14 @@ async function serve(env: Readonly<Record<string, string>>): Promise<TestServer>
 
 /** The demo's app in this process, on a store that the test has in its hands. */
 async function inProcess(store: GatedStore): Promise<Reachable> {
-  const sessions = createSessions({
-    store,
-    layout: "literal",
-    cookie: { name: "sid", secure: false },
-  });
-  const health = {
-    store: "redis" as const,
+  const config = readConfig({}, []);
+  if (config.profile !== "demo") throw new Error("no setting means the demo");
+  const app = demoApp(config, {
+    backing: { kind: "redis", store, ping: async () => store.check(), close: async () => {} },
+    log: { write: () => {}, audit: () => {} },
     isDraining: () => false,
-    checkStore: async () => store.check(),
-  };
-  const parts = { sessions, health, isOwnHost: () => true, log: () => {} };
-  const server = createServer(createApp({ profile: "demo", ...parts })).listen(0, "127.0.0.1");
+  });
+  const server = createServer(app).listen(0, "127.0.0.1");
   await once(server, "listening");
   running.push(async () => server.close());
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };

@@ -92,13 +92,15 @@ function listening(child: ChildProcess, output: () => string): Promise<number> {
       fail();
     }, START_LIMIT_MS);
     child.once("exit", fail);
-    child.stdout?.on("data", () => {
+    const look = (): void => {
       const port = /^Server running on port (\d+)$/m.exec(output())?.[1];
       if (port === undefined) return;
       clearTimeout(timer);
       child.off("exit", fail);
       resolve(Number(port));
-    });
+    };
+    // A demo says so on stdout, production on stderr: its stdout is the log.
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", look);
   });
 }
 

@@ -6,6 +6,7 @@ import type { Config, DemoConfig, ProductionConfig } from "./config/config.ts";
 import { ConfigError, lineOf, type Notice } from "./config/rule.ts";
 import { GatedStore } from "./gated-store.ts";
 import { bringUpRedis } from "./local-redis/local-redis.ts";
+import type { ScriptRunner } from "./lua-script.ts";
 import { claimKeyspace, markerKey, type Self, watchKeyspace } from "./profile-marker.ts";
 import { connectRedis, type RedisConnection } from "./redis.ts";
 import { factsOf, hopeless, judge } from "./redis-checks.ts";
@@ -17,6 +18,13 @@ export interface Backing {
   /** Rejects when sessions cannot be checked. */
   ping(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface ProductionBacking extends Backing {
+  /** Runs our own scripts, where the store would answer; "store-unavailable" where it would not. */
+  readonly scripts: ScriptRunner;
+  /** Resolves once Redis has been reached and found good. */
+  readonly opened: Promise<void>;
 }
 
 /** Whom to tell, as long as the server runs. */
@@ -66,16 +74,21 @@ export async function openDemo(config: DemoConfig, listener: Listener): Promise<
 export async function openProduction(
   config: ProductionConfig,
   listener: Listener,
-): Promise<Backing> {
+): Promise<ProductionBacking> {
   const gate = new GatedStore("Redis has not been reached yet");
   const self: Self = { profile: "production", keyIds: config.keys.ids };
   const check = (driver: RedisDriver): Promise<readonly Notice[]> => checkRedis(driver, config);
   let redis: RedisConnection | undefined;
   let isClosed = false;
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
   const attempt = (): Promise<string | undefined> =>
     reached(config.redisUrl, async () => {
       redis = await openGate({ gate, config, url: config.redisUrl, self, listener, check });
       if (isClosed) await redis.close();
+      else open();
     });
   const goOn = async (before: string | undefined): Promise<void> => {
     for (let told = before; told !== undefined && !isClosed; ) {
@@ -89,7 +102,15 @@ export async function openProduction(
   if (problem !== undefined) listener.say(notReady(problem));
   void goOn(problem).catch(listener.refused);
   return {
-    ...{ kind: "redis", store: gate },
+    ...{ kind: "redis", store: gate, opened },
+    scripts: {
+      async script(...args) {
+        gate.check();
+        // An open gate has a Redis behind it.
+        if (redis === undefined) throw new TypeError("the gate is open, and there is no Redis");
+        return redis.driver.script(...args);
+      },
+    },
     async ping() {
       gate.check();
       await redis?.ping();

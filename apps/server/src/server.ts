@@ -5,12 +5,14 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import closeWithGrace from "close-with-grace";
 import type { Express } from "express";
-import { createSessions, isSessionError, type SessionManager, type SessionStore } from "latchkey";
-import { createApp } from "./app.ts";
+import { isSessionError } from "latchkey";
+import { demoApp, productionApp } from "./assembly.ts";
 import { type Backing, openDemo, openProduction } from "./backing.ts";
-import { type Config, ownHosts, readConfig } from "./config/config.ts";
+import { type Config, readConfig } from "./config/config.ts";
 import { ConfigError, lineOf, type Notice } from "./config/rule.ts";
+import type { Identity } from "./identity.ts";
 import { LocalRedisError } from "./local-redis/local-redis.ts";
+import { type Log, openLog } from "./log/logger.ts";
 
 /** Exit codes of sysexits.h: a bad setting; something outside is not there. */
 const EXIT_CONFIG = 78;
@@ -28,63 +30,60 @@ const LIMITS = {
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: 16_384,
 };
+const STDOUT = 1;
+const STDERR = 2;
 /** For whoever has not read what a demo is. */
 const DEMO_BANNER = "Demo profile: whoever reaches this server can log in as anyone";
 
 async function main(): Promise<void> {
   if (existsSync(".env")) process.loadEnvFile(".env");
   const config = readConfig(process.env, process.argv.slice(2));
-  const backing = await openBacking(config);
   const state = { isDraining: false };
-  const server = createServer(LIMITS, buildApp(config, backing, state));
+  const { profile } = config;
+  // Lines for people and lines for programs, one stream each: see openLog.
+  const say = profile === "demo" ? tell : warn;
+  const log = openLog(profile === "demo" ? STDERR : STDOUT, { level: config.logLevel });
+  const { backing, app } = await open(config, { log, say, state });
+  const server = createServer(LIMITS, app);
   server.listen(config.port, config.host);
   await once(server, "listening");
   stopWithGrace(server, backing, state);
   for (const warning of config.warnings) warnOf(warning);
   const { port } = server.address() as AddressInfo;
-  if (config.profile === "demo") say(DEMO_BANNER);
+  if (profile === "demo") say(DEMO_BANNER);
+  else log.write({ event: "server_started", profile, port, host: config.host });
   say(`Server running on port ${port}`);
-  if (config.profile === "demo") say(`Try it: http://localhost:${port}/`);
+  if (profile === "demo") say(`Try it: http://localhost:${port}/`);
 }
 
-function openBacking(config: Config): Promise<Backing> {
-  const listener = { say, warn: warnOf, refused: giveUp };
-  return config.profile === "demo" ? openDemo(config, listener) : openProduction(config, listener);
+interface Surroundings {
+  readonly log: Log;
+  readonly say: (line: string) => void;
+  readonly state: { readonly isDraining: boolean };
 }
 
-function buildApp(
+/** What the server serves, and what it stands on. */
+async function open(
   config: Config,
-  { store, kind, ping }: Backing,
-  state: { readonly isDraining: boolean },
-): Express {
-  return createApp({
-    profile: config.profile,
-    isOwnHost: ownHosts(config),
-    sessions: sessionsOf(config, store),
-    health: { store: kind, isDraining: () => state.isDraining, checkStore: ping },
-    log: warn,
-  });
+  { log, say, state }: Surroundings,
+): Promise<{ readonly backing: Backing; readonly app: Express }> {
+  const listener = { say, warn: warnOf, refused: giveUp };
+  const isDraining = (): boolean => state.isDraining;
+  if (config.profile === "demo") {
+    const backing = await openDemo(config, listener);
+    return { backing, app: demoApp(config, { backing, log, isDraining }) };
+  }
+  const backing = await openProduction(config, listener);
+  const { app, identity } = productionApp(config, { backing, log, isDraining });
+  void backing.opened.then(() => offerEnrolment(identity, say)).catch(giveUp);
+  return { backing, app };
 }
 
-function sessionsOf(config: Config, store: SessionStore): SessionManager {
-  if (config.profile === "demo") {
-    return createSessions({
-      store,
-      layout: "literal",
-      absoluteTimeout: `${config.sessionTtlSeconds}s`,
-      cookie: { name: "sid", secure: false },
-    });
-  }
-  return createSessions({
-    store,
-    layout: "split",
-    idleTimeout: `${config.idleSeconds}s`,
-    absoluteTimeout: `${config.absoluteSeconds}s`,
-    maxPerUser: config.maxPerUser,
-    // A proxy may ask for us by another name than browsers do.
-    trustedOrigins: [config.publicOrigin],
-    cookie: { name: "__Host-sid", secure: true },
-  });
+/** Once, to whoever looks at the terminal, and only while nobody was ever a user here. */
+async function offerEnrolment({ enrolment }: Identity, say: (line: string) => void): Promise<void> {
+  const token = await enrolment.issueForFirstUser();
+  if (token === undefined) return;
+  say(`No user yet. This enrols the first, once, within a day: POST /auth/enrol, token ${token}`);
 }
 
 function stopWithGrace(server: Server, backing: Backing, state: { isDraining: boolean }): void {
@@ -136,7 +135,7 @@ function listenProblem(code: string): string {
   return `HOST or PORT cannot be listened on (${code})`;
 }
 
-function say(line: string): void {
+function tell(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
