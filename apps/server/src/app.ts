@@ -3,9 +3,11 @@ import { fileURLToPath } from "node:url";
 import express, { type Express } from "express";
 import helmet from "helmet";
 import type { SessionManager } from "latchkey";
+import type { LiveSessions } from "./live/live-sessions.ts";
 import { notFound, Problem, problemHandler } from "./problem.ts";
 import { assignRequestId } from "./request-id.ts";
 import { authRoutes } from "./routes/auth.ts";
+import { eventRoutes } from "./routes/events.ts";
 import { type Health, healthRoutes } from "./routes/health.ts";
 import { profileRoutes } from "./routes/profile.ts";
 
@@ -13,6 +15,8 @@ export interface AppParts {
   /** Whether a request may have been meant for this server, by the host that it names. */
   readonly isOwnHost: (host: string) => boolean;
   readonly sessions: SessionManager;
+  /** Hears of every event of `sessions`. */
+  readonly live: LiveSessions;
   readonly health: Health;
   /** Takes one line for each request that failed through no fault of its sender. */
   readonly log: (line: string) => void;
@@ -20,7 +24,7 @@ export interface AppParts {
 
 const PUBLIC = fileURLToPath(new URL("../public", import.meta.url));
 
-export function createApp({ sessions, health, log, isOwnHost }: AppParts): Express {
+export function createApp({ sessions, live, health, log, isOwnHost }: AppParts): Express {
   const app = express();
   // A tag computed from a private answer would be one more place where it can be recognised.
   app.set("etag", false);
@@ -37,6 +41,7 @@ export function createApp({ sessions, health, log, isOwnHost }: AppParts): Expre
   });
   app.use(healthRoutes(health));
   app.use("/auth", authRoutes(sessions));
+  app.use("/auth", eventRoutes(sessions, live));
   app.use(profileRoutes(sessions));
   app.use(express.static(PUBLIC, { etag: false }));
   app.use(notFound);

@@ -9,6 +9,7 @@ import { createSessions, isSessionError, type SessionStore } from "latchkey";
 import { memoryStore } from "latchkey/memory";
 import { createApp } from "./app.ts";
 import { type Config, ConfigError, isOwnHost, readConfig } from "./config.ts";
+import { LiveSessions } from "./live/live-sessions.ts";
 import { bringUpRedis, LocalRedisError } from "./local-redis/local-redis.ts";
 import { connectRedis } from "./redis.ts";
 
@@ -43,10 +44,11 @@ async function main(): Promise<void> {
   const config = readConfig(process.env, process.argv.slice(2));
   const backing = await openBacking(config);
   const state = { isDraining: false };
-  const server = createServer(LIMITS, buildApp(config, backing, state));
+  const live = new LiveSessions();
+  const server = createServer(LIMITS, buildApp(config, backing, live, state));
   server.listen(config.port, config.host);
   await once(server, "listening");
-  stopWithGrace(server, backing, state);
+  stopWithGrace(server, backing, live, state);
   const { port } = server.address() as AddressInfo;
   say(`Server running on port ${port}`);
   say(`Try it: http://localhost:${port}/`);
@@ -55,16 +57,19 @@ async function main(): Promise<void> {
 function buildApp(
   config: Config,
   { store, kind, ping }: Backing,
+  live: LiveSessions,
   state: { readonly isDraining: boolean },
 ): Express {
   return createApp({
     isOwnHost: (host) => isOwnHost(config, host),
     sessions: createSessions({
       store,
+      onEvent: (event) => live.hear(event),
       layout: "literal",
       absoluteTimeout: `${config.sessionTtlSeconds}s`,
       cookie: { name: "sid", secure: false },
     }),
+    live,
     health: { store: kind, isDraining: () => state.isDraining, checkStore: ping },
     log: warn,
   });
@@ -103,12 +108,19 @@ async function openBacking({
   };
 }
 
-function stopWithGrace(server: Server, backing: Backing, state: { isDraining: boolean }): void {
+function stopWithGrace(
+  server: Server,
+  backing: Backing,
+  live: LiveSessions,
+  state: { isDraining: boolean },
+): void {
   closeWithGrace({ delay: STOP_MS, logger: { error: warn } }, async ({ err }) => {
     if (err) warn(err.stack ?? err.message);
     state.isDraining = true;
     const closed = once(server, "close");
     server.close();
+    // Its streams would go on until they are cut.
+    live.close();
     // Chrome opens sockets ahead of need and says nothing on them; close() would wait for those.
     const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
     // A connection whose last request was under way would else be kept for a next one.

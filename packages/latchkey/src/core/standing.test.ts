@@ -16,7 +16,7 @@ describe.each(["split", "literal"] as const)("in the %s layout", (layout) => {
       status: "live",
       expiresAt: clock.now() + 20 * MINUTE,
       remainingMs: 20 * MINUTE,
-      fromMemory: false,
+      isRemembered: false,
     });
     clock.advance(20 * MINUTE);
     expect(await session.peek()).toEqual({ status: "gone" });

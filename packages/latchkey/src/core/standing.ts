@@ -15,8 +15,8 @@ export type Standing =
       readonly expiresAt: number;
       /** Milliseconds until then: counts without comparing two clocks. */
       readonly remainingMs: number;
-      /** A near cache knew it: no store was asked. */
-      readonly fromMemory: boolean;
+      /** A near cache knows it by now: until something changes, looking again asks no store. */
+      readonly isRemembered: boolean;
     }
   /** The session goes on, and its holder has another token for it, or another session by a login. */
   | { readonly status: "rotated" }
@@ -49,7 +49,7 @@ export async function standingOf(
     if (opening === "wrong" || parseFields(record.data) === undefined) return GONE;
     if (opening !== "opens") return ROTATED;
     cache?.remember(token, record);
-    return live(record, false);
+    return live(record, cache?.recall(token) !== undefined);
   } catch (cause) {
     return { status: "unknown", cause };
   }
@@ -57,7 +57,7 @@ export async function standingOf(
 
 function live(
   { expiresAt, remainingMs }: { readonly expiresAt: number; readonly remainingMs: number },
-  fromMemory: boolean,
+  isRemembered: boolean,
 ): Standing {
-  return { status: "live", expiresAt, remainingMs, fromMemory };
+  return { status: "live", expiresAt, remainingMs, isRemembered };
 }
