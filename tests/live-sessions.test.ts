@@ -176,7 +176,8 @@ test("an open stream does not keep its session alive", async () => {
 
 // A change in each look is no reason to look less often: the next one may be the end.
 test("a session that changes all the time is looked at all the same", async () => {
-  const { ada, there, looks } = await start();
+  // Every other answer as if a change had crossed the read: it is not kept.
+  const { ada, there, looks } = await start({ forgets: (look) => look % 2 === 1 });
   const { stream, sid, token } = await ada();
   for (let i = 0; i < 4; i++) {
     const session = await as(there, token);
@@ -260,14 +261,18 @@ test("closing ends streams in good order, without an event, and begins no more",
   await expect(follow(token)).rejects.toThrow("closed");
 });
 
-type Wishes = Pick<LiveOptions, "maxStreams"> & { readonly callTimeout?: Duration };
+interface Wishes extends Pick<LiveOptions, "maxStreams"> {
+  readonly callTimeout?: Duration;
+  /** Whether this look at a session, counted from 1, finds that nothing remembers it. */
+  readonly forgets?: (look: number) => boolean;
+}
 
 async function as(sessions: SessionManager, token: string): Promise<Session> {
   return sessions.open(exchange({ "x-session-id": token }));
 }
 
 /** A server with streams, whose `here` has a near cache; `bare` and `there`, another server, have none. */
-async function start({ callTimeout = PATIENT, ...options }: Wishes = {}) {
+async function start({ callTimeout = PATIENT, forgets, ...options }: Wishes = {}) {
   const prefix = freshPrefix();
   const space = keyspace([resp], prefix);
   let now = 0;
@@ -288,8 +293,8 @@ async function start({ callTimeout = PATIENT, ...options }: Wishes = {}) {
     looked.set(String(req.headers["x-session-id"]), seen);
     const peek = async () => {
       const standing = await session.peek();
-      seen.push(standing.status);
-      return standing;
+      const look = seen.push(standing.status);
+      return forgets?.(look) ? { ...standing, isRemembered: false } : standing;
     };
     const outcome = live.follow({ sid: session.sid, user: session.user, peek }, res);
     if (outcome !== "following") res.writeHead(503).end(outcome);
