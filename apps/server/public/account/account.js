@@ -26,7 +26,7 @@ const REASONS = new Map([
   ["expired", "You were logged out: the time of this login was over."],
   ["revoked", "You were logged out from elsewhere: by another tab, another device or an operator."],
 ]);
-const ENDED = "You are not logged in any more: the session has ended.";
+const ENDED = "You are not logged in any more: this login was ended in another tab or elsewhere.";
 
 /** @type {View} */
 let view = "asking";
@@ -50,6 +50,7 @@ onSubmit(formIn("login"), () => look({ news: "You are logged in." }));
 onSubmit(formIn("register"), registered);
 onSubmit(formIn("enrol"), registered);
 onSubmit(formIn("change"), passwordChanged);
+document.addEventListener("submit", () => tell(""));
 document.addEventListener("logged-out", () => leave(ENDED, "bad"));
 byId("logout").addEventListener("click", () => act(logOut));
 byId("others").addEventListener("click", () => act(signOutOthers));
@@ -122,14 +123,11 @@ function enter({ json, now }, news) {
   clock = { now, at: performance.now() };
   if (isNew || Date.parse(json.expiresAt) > Date.parse(expiresAt)) byId("expiring").hidden = true;
   ({ username, expiresAt } = json);
-  byId("username").textContent = username;
-  for (const form of ["change", "reauth"]) {
-    /** @type {HTMLInputElement} */ (byId(`${form}-username`)).value = username;
-  }
+  showUsername();
   byId("ends").replaceChildren(
-    "This login ends at ",
+    "Ends at ",
     clockTime(expiresAt, now),
-    " if it is not used, and at ",
+    " if it is not used, at ",
     clockTime(json.absoluteExpiresAt, now),
     " in any case.",
   );
@@ -149,13 +147,21 @@ function leave(news, kind) {
   closeDialogs();
   isInDoubt = false;
   [username, expiresAt, logins] = ["", "", []];
-  byId("username").textContent = "";
+  showUsername();
   byId("ends").textContent = "";
   byId("devices").replaceChildren();
   clear(formIn("change"));
   /** @type {HTMLDetailsElement} */ (byId("change")).open = false;
   tell(news, kind);
   showLoggedOut();
+}
+
+/** To people, and to password managers. */
+function showUsername() {
+  byId("username").textContent = username;
+  for (const form of ["change", "reauth"]) {
+    /** @type {HTMLInputElement} */ (byId(`${form}-username`)).value = username;
+  }
 }
 
 function showLoggedOut() {

@@ -103,7 +103,7 @@ function waitFor(form, ms) {
   const end = performance.now() + ms;
   const problem = problemOf(form);
   const left = element("span", "", { role: "timer" });
-  problem.append(" Try again in ", left, ".");
+  problem.append(" Wait ", left, ".");
   submitOf(form).ariaDisabled = "true";
   const tick = () => {
     const rest = end - performance.now();
