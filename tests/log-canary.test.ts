@@ -8,6 +8,7 @@ import { rawRequest } from "./support/raw-http.ts";
 import { startRedis, type TestRedis } from "./support/redis-server.ts";
 import { respOnce } from "./support/resp.ts";
 import { startServer, type TestServer } from "./support/server.ts";
+import { until } from "./support/until.ts";
 
 let redis: TestRedis;
 let server: TestServer;
@@ -32,6 +33,8 @@ test("LOG-1: no credential, password or bad input is printed", async () => {
   await redis.stop();
   expect((await profile(server, lost)).status).toBe(503);
   expect((await logout(server, lost)).status).toBe(503);
+  // The log is written in the background.
+  await until(() => server.output().includes("not_revoked"));
   const printed = server.output();
   // The failures did leave lines: the search below is not one in nothing.
   expect(printed).toContain("store_unavailable");

@@ -1,6 +1,9 @@
 /** The auth server's own Lua: constants in the files that send them, each with its SHA-1. */
 import { createHash } from "node:crypto";
-import type { Script } from "latchkey/redis";
+import type { RedisDriver, Script } from "latchkey/redis";
+
+/** What is needed of a Redis to run them. */
+export type ScriptRunner = Pick<RedisDriver, "script">;
 
 /**
  * For `RedisDriver.script`. The text begins with `#!lua`, says what KEYS, ARGV and REPLY are, and

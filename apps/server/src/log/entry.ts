@@ -5,6 +5,7 @@
  */
 import type { ErrorSummary } from "./error-summary.ts";
 import type { Level } from "./level.ts";
+import type { RequestFields } from "./request-fields.ts";
 
 export type LogEntry =
   | {
@@ -45,16 +46,6 @@ export type LogEntry =
       /** Events that it missed. */
       readonly count: number;
     };
-
-interface RequestFields {
-  readonly requestId: string | undefined;
-  readonly method: string;
-  /** The pattern that matched, `/auth/sessions/:id`; never the path, which has ids in it. */
-  readonly route: string | undefined;
-  /** As `keptAddress` has it. */
-  readonly where: string | undefined;
-  readonly userAgent: string | undefined;
-}
 
 const LEVEL_OF: Readonly<Record<LogEntry["event"], Level>> = {
   server_started: "info",

@@ -8,8 +8,7 @@
  * attempt that nobody counts is one that nobody limits.
  */
 import { createHmac } from "node:crypto";
-import type { RedisDriver } from "latchkey/redis";
-import { unexpected } from "../lua-script.ts";
+import { type ScriptRunner, unexpected } from "../lua-script.ts";
 import type { ServerKeys } from "../server-keys.ts";
 import type { Network } from "./network.ts";
 import {
@@ -67,7 +66,7 @@ export const NETWORK_RULES: NetworkRules = {
 };
 
 export interface ThrottleOptions {
-  readonly driver: RedisDriver;
+  readonly driver: ScriptRunner;
   readonly keys: ServerKeys;
   /** Hides names and addresses in the names of keys; the same in every server. 32 random bytes. */
   readonly key: Uint8Array;
@@ -88,7 +87,7 @@ const OPAQUE_BYTES = 16;
 const KEY_MIN_BYTES = 32;
 
 export class Throttle {
-  readonly #driver: RedisDriver;
+  readonly #driver: ScriptRunner;
   readonly #keys: ServerKeys;
   readonly #key: Uint8Array;
   readonly #account: AccountRule;

@@ -7,7 +7,13 @@ import type { SessionManager } from "latchkey";
 import type { Network } from "../throttle/network.ts";
 import type { Throttle } from "../throttle/throttle.ts";
 import type { LoginRefusal, LoginRequest, PasswordLogin } from "./login.ts";
-import { type Busy, orUnavailable, type Throttled, type Unavailable } from "./outcomes.ts";
+import {
+  type Busy,
+  type Outcome,
+  orUnavailable,
+  type Throttled,
+  type Unavailable,
+} from "./outcomes.ts";
 import type { Password } from "./password.ts";
 import type { PasswordHasher } from "./password-hasher.ts";
 import type { PasswordPolicy, PasswordRefusal } from "./password-policy.ts";
@@ -24,9 +30,7 @@ export interface Refused {
  * `done`: and no session of before is left. `not-revoked`: the account was changed, but its sessions may
  * live; repeat the call until it says otherwise. `absent`: there is no such user, and no session either.
  */
-export interface Change {
-  readonly outcome: "done" | "absent" | "not-revoked";
-}
+export type Change = Outcome<"done" | "absent" | "not-revoked">;
 
 /** The account was changed by somebody else meanwhile; nothing was written. */
 export interface Conflict {
@@ -70,7 +74,7 @@ export class Accounts {
     network,
     signal,
   }: Registration): Promise<
-    { readonly outcome: "registered" | "taken" } | Refused | Throttled | Busy | Unavailable
+    Outcome<"registered" | "taken"> | Refused | Throttled | Busy | Unavailable
   > {
     const { policy, throttle, hasher, directory } = this.#parts;
     const refusal = policy.check(password, username);

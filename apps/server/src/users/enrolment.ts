@@ -5,19 +5,24 @@
  */
 import { createHash } from "node:crypto";
 import { type RandomBytes, systemRandom } from "latchkey";
-import type { RedisDriver } from "latchkey/redis";
-import { luaScript, unexpected } from "../lua-script.ts";
+import { luaScript, type ScriptRunner, unexpected } from "../lua-script.ts";
 import type { ServerKeys } from "../server-keys.ts";
 import type { Throttle } from "../throttle/throttle.ts";
 import type { Refused, Registration } from "./accounts.ts";
-import { type Busy, orUnavailable, type Throttled, type Unavailable } from "./outcomes.ts";
+import {
+  type Busy,
+  type Outcome,
+  orUnavailable,
+  type Throttled,
+  type Unavailable,
+} from "./outcomes.ts";
 import type { PasswordHasher } from "./password-hasher.ts";
 import type { PasswordPolicy } from "./password-policy.ts";
 import type { UserDirectory } from "./user-directory.ts";
 import type { Username } from "./username.ts";
 
 export interface EnrolmentParts {
-  readonly driver: RedisDriver;
+  readonly driver: ScriptRunner;
   readonly keys: ServerKeys;
   readonly directory: UserDirectory;
   readonly hasher: PasswordHasher;
@@ -33,7 +38,7 @@ export interface Redemption extends Registration {
 
 /** `invalid`: no such token, used, too old, or for somebody else. It does not say which. */
 export type Redeemed =
-  | { readonly outcome: "enrolled" | "invalid" | "taken" }
+  | Outcome<"enrolled" | "invalid" | "taken">
   | Refused
   | Throttled
   | Busy

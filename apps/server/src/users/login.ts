@@ -4,13 +4,14 @@
  * tells them apart: not the answer, not the time, not the load.
  */
 import type { SessionManager } from "latchkey";
+import type { Audit } from "../log/audit.ts";
 import type { DeviceMarks } from "../throttle/device-mark.ts";
 import type { Network } from "../throttle/network.ts";
 import type { AccountKey, Admission, Throttle } from "../throttle/throttle.ts";
 import { type Busy, orUnavailable, type Throttled, type Unavailable } from "./outcomes.ts";
 import type { Password } from "./password.ts";
 import type { PasswordHasher, Verdict } from "./password-hasher.ts";
-import type { UserDirectory } from "./user-directory.ts";
+import type { Account, UserDirectory } from "./user-directory.ts";
 import type { Username } from "./username.ts";
 
 export interface LoginRequest {
@@ -46,6 +47,8 @@ export interface PasswordLoginParts {
   readonly throttle: Throttle;
   readonly marks: DeviceMarks;
   readonly sessions: Pick<SessionManager, "generation">;
+  /** Hears why an attempt failed, which no answer says. Default: nobody does. */
+  readonly audit?: Pick<Audit, "record">;
 }
 
 /** What an attempt is counted in. */
@@ -58,6 +61,8 @@ interface Counted {
 interface Judged {
   readonly verdict: Verdict;
   readonly generation: number;
+  /** Undefined: nobody has this name. */
+  readonly user: Account | undefined;
   /** The hash that was compared with; undefined: there was none to match. */
   readonly stored: string | undefined;
 }
@@ -88,10 +93,16 @@ export class PasswordLogin {
     const account = { username, device: marks.deviceOf(deviceMark, username) };
     const counted = { account, network, bucket };
     const admission = await this.#reserve(counted);
-    if (admission.outcome === "throttled") return admission;
-    const { verdict, generation, stored } = await this.#judge(request, counted);
+    if (admission.outcome === "throttled") {
+      this.#parts.audit?.record({ event: "excess_rate_limit_exceeded", what: bucket });
+      return admission;
+    }
+    const { verdict, generation, user, stored } = await this.#judge(request, counted);
     if (verdict === "busy") return { outcome: "busy" };
-    if (verdict === "wrong" || stored === undefined) return { outcome: "wrong" };
+    if (verdict === "wrong" || stored === undefined) {
+      this.#tell(username, user);
+      return { outcome: "wrong" };
+    }
     await Promise.all([
       throttle.clearAccount(account),
       throttle.giveBackToNetwork(bucket, network),
@@ -124,13 +135,22 @@ export class PasswordLogin {
       const stored = user?.isDisabled ? undefined : user?.passwordHash;
       const verdict = await hasher.verify(password, stored, signal);
       isJudged = verdict !== "busy";
-      return { verdict, generation, stored };
+      return { verdict, generation, user, stored };
     } finally {
       if (!isJudged) {
         await throttle.giveBackToAccount(account);
         await throttle.giveBackToNetwork(bucket, network);
       }
     }
+  }
+
+  /** To the audit alone. */
+  #tell(name: Username, user: Account | undefined): void {
+    this.#parts.audit?.record({
+      event: "authn_login_fail",
+      user: { name, isKnown: user !== undefined },
+      what: reasonOf(user),
+    });
   }
 
   /** The hash that is stored afterwards: a costlier one, if this is a time to make it. */
@@ -144,4 +164,10 @@ export class PasswordLogin {
     const outcome = await directory.replacePassword(username, change);
     return outcome === "replaced" ? hashed.stored : stored;
   }
+}
+
+function reasonOf(user: Account | undefined): string {
+  if (user === undefined) return "unknown-user";
+  if (user.isDisabled) return "disabled";
+  return user.passwordHash === undefined ? "no-password" : "wrong-password";
 }

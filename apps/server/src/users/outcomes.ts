@@ -1,6 +1,9 @@
 /** What may keep any request of this folder from being answered. None of them says yes or no. */
 import { isSessionError } from "latchkey";
 
+/** One object type for each word, so that a `switch` or an `if` tells them apart. */
+export type Outcome<Word extends string> = Word extends string ? { readonly outcome: Word } : never;
+
 /** Too many before it: 429. */
 export interface Throttled {
   readonly outcome: "throttled";

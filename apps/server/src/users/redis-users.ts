@@ -5,14 +5,14 @@
  *     name, password (see password-hasher.ts; absent: none), created and passwordChanged (epoch ms by
  *     Redis' clock), disabled ("1", or absent)
  */
-import type { RedisDriver, Script } from "latchkey/redis";
-import { luaScript, unexpected } from "../lua-script.ts";
+import type { Script } from "latchkey/redis";
+import { luaScript, type ScriptRunner, unexpected } from "../lua-script.ts";
 import type { ServerKeys } from "../server-keys.ts";
 import type { Account, UserDirectory } from "./user-directory.ts";
 import type { Username } from "./username.ts";
 
 /** @param keys of the same prefix as the sessions, so that a user's keys are in one slot */
-export function redisUsers(driver: RedisDriver, keys: ServerKeys): UserDirectory {
+export function redisUsers(driver: ScriptRunner, keys: ServerKeys): UserDirectory {
   const run = (script: Script, username: Username, ...args: string[]) =>
     driver.script(script, [keys.account(username)], args);
   /** Runs a script whose reply is one of these words. */

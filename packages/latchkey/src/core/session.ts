@@ -163,6 +163,11 @@ export class Session<Data = Record<string, unknown>> {
     return record?.absoluteExpiresAt ?? record?.expiresAt;
   }
 
+  /** What its last login said of the device. */
+  get device(): string | undefined {
+    return this.#record()?.device;
+  }
+
   /**
    * Begins a session for a user whose credentials you have checked, with a token that nobody knew
    * before: what was known before a login is worth nothing after it (session fixation). If the
