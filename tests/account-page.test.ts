@@ -12,7 +12,7 @@ import {
   typeLogin,
 } from "./support/account-page.ts";
 
-const WAIT_MAX = "1:00:00";
+const WAIT_MAX = "01:00:00";
 
 let stage: AccountStage;
 
@@ -248,6 +248,7 @@ describe.skipIf(!hasChromium)(
       await page.getByRole("heading", { name: "Use an enrolment token" }).waitFor();
       await check("enrol");
       await page.getByRole("link", { name: "Log in" }).click();
+      await page.getByRole("heading", { name: "Log in" }).waitFor();
       await logIn(page, "ada");
       await page.locator("summary").click();
       await check("account");

@@ -247,7 +247,7 @@ async function stay() {
  * The session has a new token, so what listened with the old one listens anew.
  * @param {string} [news]
  */
-async function renewed(news) {
+async function renewed(news = "") {
   listener.stop();
   await look({ news });
 }

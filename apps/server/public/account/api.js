@@ -28,7 +28,8 @@ export async function ask(method, path, body) {
     });
     const { status, headers } = response;
     const text = await response.text();
-    const json = headers.get("content-type")?.includes("json") ? parsed(text) : undefined;
+    const isJson = text !== "" && headers.get("content-type")?.includes("json");
+    const json = isJson ? parsed(text) : undefined;
     // What stands between may answer in its own words, cut short: that is no word of the server's.
     if (json === MALFORMED) return noAnswer();
     return {
