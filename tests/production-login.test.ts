@@ -1,7 +1,14 @@
 /** The production server: log in with a password, be recognised, log out. Real HTTP, real Redis. */
 import { createHash } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { BAD, cookiesOf, GOOD, ProductionServer, withoutRequestId } from "./support/production.ts";
+import {
+  BAD,
+  cookiesOf,
+  forgetAttempts,
+  GOOD,
+  ProductionServer,
+  withoutRequestId,
+} from "./support/production.ts";
 import { PUBLIC_ORIGIN } from "./support/production-env.ts";
 import { rawRequest } from "./support/raw-http.ts";
 import { startRedis, type TestRedis } from "./support/redis-server.ts";
@@ -24,7 +31,7 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-afterEach(forgetAttempts);
+afterEach(() => forgetAttempts(resp));
 
 describe("POST /auth/login", () => {
   test("gives a header client a token, no cookie, and the session its owner", async () => {
@@ -256,12 +263,6 @@ describe("a session", () => {
     expect(statuses.filter((status) => status === 200)).toHaveLength(10);
   });
 });
-
-/** Attempts of one test are not held against the next. */
-async function forgetAttempts(): Promise<void> {
-  const keys = await resp.command("KEYS", "{rl:*");
-  for (const key of Array.isArray(keys) ? keys : []) await resp.command("DEL", String(key));
-}
 
 /** Keys, fields and values, all of it. */
 async function everyText(from: Resp): Promise<string[]> {

@@ -1,5 +1,6 @@
 /** The built production server, asked as its TLS proxy asks it. */
 import { PUBLIC_ORIGIN, productionEnv, secret } from "./production-env.ts";
+import type { Resp } from "./resp.ts";
 import { startServer, type TestServer } from "./server.ts";
 
 export interface Asked {
@@ -123,4 +124,10 @@ export function withoutRequestId({ status, headers, text, body }: Answered): unk
   const id = String(body["requestId"]);
   const kept = [...headers].filter(([name]) => !["date", "x-request-id"].includes(name));
   return { status, headers: kept, text: text.replace(id, "<id>") };
+}
+
+/** Attempts of one test are not held against the next. */
+export async function forgetAttempts(resp: Resp): Promise<void> {
+  const keys = await resp.command("KEYS", "{rl:*");
+  for (const key of Array.isArray(keys) ? keys : []) await resp.command("DEL", String(key));
 }
