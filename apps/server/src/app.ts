@@ -34,6 +34,8 @@ export interface AppParts {
 }
 
 const PUBLIC = fileURLToPath(new URL("../public", import.meta.url));
+/** What production serves, and no more: the page of the demo has no place there. */
+const ACCOUNT_PAGE = fileURLToPath(new URL("../public/account", import.meta.url));
 /** How users of the production profile prove who they are: RFC 8176 §2. */
 const PASSWORD_ONLY = ["pwd"];
 
@@ -63,7 +65,7 @@ export function createApp(parts: AppParts): Express {
   app.use("/auth", deviceRoutes({ sessions, isSidSecret: isDemo, needsFreshLogin: !isDemo }));
   app.use("/auth", eventRoutes(sessions, live));
   app.use(profileRoutes(sessions));
-  if (isDemo) app.use(express.static(PUBLIC, { etag: false }));
+  app.use(express.static(isDemo ? PUBLIC : ACCOUNT_PAGE, { etag: false }));
   app.use(notFound);
   app.use(problemHandler(log));
   return app;
