@@ -58,28 +58,15 @@ describe("a bad setting: exit 78, its name first, its value never", () => {
     expect(output).toMatch(new RegExp(`^${name} [^\\n]+\\n$`));
   });
 
-  test("the production profile is not in this version yet", async () => {
-    const { code, output } = await runServer({ env: { AUTH_PROFILE: "production" }, cwd });
-    expect(code).toBe(CONFIG);
-    expect(output).toBe("AUTH_PROFILE production: not in this version yet\n");
-  });
-
   test("all problems at once", async () => {
     const bad = { PORT: "x", HOST: "0.0.0.0", SESSION_TTL_SECONDS: "x", REDIS_URL: "secret-word" };
-    const env = { ...bad, AUTH_PROFILE: "production" };
-    const { code, output } = await runServer({ env, cwd });
+    const { code, output } = await runServer({ env: bad, cwd });
     expect(code).toBe(CONFIG);
     const names = output
       .trimEnd()
       .split("\n")
       .map((line) => line.split(" ")[0]);
-    expect(names.sort()).toEqual([
-      "AUTH_PROFILE",
-      "HOST",
-      "PORT",
-      "REDIS_URL",
-      "SESSION_TTL_SECONDS",
-    ]);
+    expect(names.sort()).toEqual(["HOST", "PORT", "REDIS_URL", "SESSION_TTL_SECONDS"]);
     expect(output).not.toContain("secret-word");
   });
 

@@ -27,6 +27,7 @@ const SURFACE: Record<string, string[]> = {
     "driverFor",
     "parseRedisUrl",
     "redisStore",
+    "userKey",
   ],
   "latchkey/near-cache": ["NEAR_CACHE_ENTRIES", "nearCache"],
   "latchkey/memory": ["memoryStore"],

@@ -1,6 +1,9 @@
 /** The brief's requests as functions. */
 import type { TestServer } from "./server.ts";
 
+/** All that a request needs to know of a server. */
+export type Reachable = Pick<TestServer, "url">;
+
 /** The JSON object in a body; throws if it is none. */
 export async function json(response: Response): Promise<Readonly<Record<string, unknown>>> {
   const body: unknown = await response.json();
@@ -9,7 +12,7 @@ export async function json(response: Response): Promise<Readonly<Record<string, 
 }
 
 export function postLogin(
-  { url }: TestServer,
+  { url }: Reachable,
   body: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
@@ -21,15 +24,15 @@ export function postLogin(
 }
 
 /** Logs in and gives the session id. */
-export async function login(server: TestServer, username: string): Promise<string> {
+export async function login(server: Reachable, username: string): Promise<string> {
   return String((await json(await postLogin(server, { username })))["sessionId"]);
 }
 
-export function profile({ url }: TestServer, sessionId: string | undefined): Promise<Response> {
+export function profile({ url }: Reachable, sessionId: string | undefined): Promise<Response> {
   return fetch(`${url}/profile`, { headers: credential(sessionId) });
 }
 
-export function logout({ url }: TestServer, sessionId: string | undefined): Promise<Response> {
+export function logout({ url }: Reachable, sessionId: string | undefined): Promise<Response> {
   return fetch(`${url}/auth/logout`, { method: "POST", headers: credential(sessionId) });
 }
 

@@ -8,6 +8,8 @@ export interface TestServer {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
+  /** Once it has ended: the exit code, null if a signal ended it. */
+  readonly exited: Promise<number | null>;
   /** Everything that it printed so far, on stdout and stderr. */
   output(): string;
   /** Sends a signal and waits for the end; the exit code, null if the signal ended it. */
@@ -41,6 +43,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     url: `http://127.0.0.1:${port}`,
     port,
     pid: child.pid ?? 0,
+    exited,
     output,
     kill,
     async stop() {
@@ -89,13 +92,15 @@ function listening(child: ChildProcess, output: () => string): Promise<number> {
       fail();
     }, START_LIMIT_MS);
     child.once("exit", fail);
-    child.stdout?.on("data", () => {
+    const look = (): void => {
       const port = /^Server running on port (\d+)$/m.exec(output())?.[1];
       if (port === undefined) return;
       clearTimeout(timer);
       child.off("exit", fail);
       resolve(Number(port));
-    });
+    };
+    // A demo says so on stdout, production on stderr: its stdout is the log.
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", look);
   });
 }
 

@@ -1,6 +1,9 @@
 /** Errors over HTTP: RFC 9457 problem documents. Fixed words: no stack, no key, no echo of input. */
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from "express";
 import { isSessionError } from "latchkey";
+import { summaryOf } from "./log/error-summary.ts";
+import type { Log } from "./log/logger.ts";
+import { requestFields } from "./log/request-fields.ts";
 import { requestIdOf } from "./request-id.ts";
 
 /** What is wrong with one part of a body, by JSON pointer. */
@@ -16,6 +19,8 @@ export interface ProblemDetails {
   readonly code: string;
   readonly title: string;
   readonly errors?: readonly FieldError[] | undefined;
+  /** When to try again; of a 503 `RETRY_AFTER_SECONDS` if it is left out. */
+  readonly retryAfterSeconds?: number | undefined;
 }
 
 /** Thrown by a route, answered by `problemHandler`. */
@@ -24,13 +29,16 @@ export class Problem extends Error implements ProblemDetails {
   readonly code: string;
   readonly title: string;
   readonly errors: readonly FieldError[] | undefined;
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor({ status, code, title, errors }: ProblemDetails, options?: ErrorOptions) {
+  constructor(details: ProblemDetails, options?: ErrorOptions) {
+    const { status, code, title, errors, retryAfterSeconds } = details;
     super(title, options);
     this.status = status;
     this.code = code;
     this.title = title;
     this.errors = errors;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
@@ -41,10 +49,11 @@ const RETRY_AFTER_SECONDS = 1;
 function sendProblem(
   req: Request,
   res: Response,
-  { status, code, title, errors }: ProblemDetails,
+  { status, code, title, errors, retryAfterSeconds }: ProblemDetails,
 ): void {
   if (status === 401) res.set("WWW-Authenticate", "Session");
-  if (status === 503) res.set("Retry-After", String(RETRY_AFTER_SECONDS));
+  const retryAfter = retryAfterSeconds ?? (status === 503 ? RETRY_AFTER_SECONDS : undefined);
+  if (retryAfter !== undefined) res.set("Retry-After", String(retryAfter));
   res
     .status(status)
     .set("Cache-Control", "no-store")
@@ -71,13 +80,16 @@ export const notFound: RequestHandler = () => {
 };
 
 /** The last handler: whatever was thrown becomes a problem, and what nobody planned a log line. */
-export function problemHandler(log: (line: string) => void): ErrorRequestHandler {
+export function problemHandler(log: Pick<Log, "write">): ErrorRequestHandler {
   return (error, req, res, next) => {
     // Too late for an answer of ours: Express cuts the connection, so nobody takes it for whole.
     if (res.headersSent) return next(error);
     const problem = problemOf(error);
-    if (problem.status >= 500)
-      log(`${requestIdOf(req)} ${req.method} ${problem.code} ${cause(error)}`);
+    const { status, code } = problem;
+    if (status >= 500) {
+      const about = requestFields(req);
+      log.write({ event: "request_failed", status, code, error: summaryOf(error), ...about });
+    }
     sendProblem(req, res, problem);
   };
 }
@@ -92,6 +104,8 @@ function problemOf(error: unknown): Problem {
     });
   }
   if (isSessionError(error) && error.code === "csrf") return forged();
+  // All sessions of the user were ended while the password was being checked.
+  if (isSessionError(error) && error.code === "stale-credential") return wrongCredentials();
   // What Express and its body parser throw carries a status (http-errors).
   switch (statusOf(error)) {
     case undefined:
@@ -113,9 +127,27 @@ function problemOf(error: unknown): Problem {
   }
 }
 
+/** The words of `requireSession`, where it has let through a session that ended meanwhile. */
+export function invalidSession(): Problem {
+  return new Problem({ status: 401, code: "invalid_session", title: "Invalid session" });
+}
+
+/** Of what went wrong while a session was being ended: it may live if the store could not say. */
+export function notRevoked(error: unknown): unknown {
+  if (!isSessionError(error) || error.code !== "store-unavailable") return error;
+  const title = "The session may still be valid";
+  return new Problem({ status: 503, code: "not_revoked", title }, { cause: error });
+}
+
 /** A page of another origin may have made a browser send it. */
 export function forged(): Problem {
   return new Problem({ status: 403, code: "csrf", title: "Refused: from another site" });
+}
+
+/** Identical for whoever is unknown, mistyped, disabled or without a password. */
+export function wrongCredentials(): Problem {
+  const title = "Wrong username or password";
+  return new Problem({ status: 401, code: "invalid_credentials", title });
 }
 
 export function tooLarge(): Problem {
@@ -131,16 +163,4 @@ function statusOf(error: unknown): number | undefined {
   if (typeof error !== "object" || error === null || !("status" in error)) return undefined;
   const { status } = error;
   return typeof status === "number" && status >= 400 && status < 500 ? status : undefined;
-}
-
-/**
- * For the log: what went wrong, down the chain of causes. Of an error that Redis answered only the
- * code: its text can repeat arguments, and a session id would be one.
- */
-function cause(error: unknown): string {
-  const chain: string[] = [];
-  for (let at: unknown = error; at instanceof Error; at = at.cause) {
-    chain.push(/^[A-Z]{3,}\b/.exec(at.message)?.[0] ?? at.message);
-  }
-  return chain.join(" <- ");
 }

@@ -1,10 +1,10 @@
 /** The one place where the server's Redis connection is made. */
 import type { SessionStore } from "latchkey";
 import { nearCache } from "latchkey/near-cache";
-import { connect, redisStore } from "latchkey/redis";
-import { ConfigError } from "./config.ts";
+import { connect, type RedisDriver, redisStore } from "latchkey/redis";
 
 export interface RedisConnection {
+  readonly driver: RedisDriver;
   readonly store: SessionStore;
   /** Rejects when Redis does not answer in time. */
   ping(): Promise<void>;
@@ -16,17 +16,19 @@ export interface RedisWishes {
   readonly prefix: string;
   /** 0: every check asks Redis. */
   readonly nearCacheEntries: number;
+  /** Looks at Redis before anything of it is used; rejects if it must not be. */
+  readonly admit: (driver: RedisDriver) => Promise<void>;
 }
 
 /** How long the server waits for Redis at its start before it gives up. */
 const START_TIMEOUT_MS = 2_000;
 
 /**
- * Connects, and claims the keyspace for this profile. Rejects with "store-unavailable" if Redis
- * cannot be reached, with `ConfigError` if the keyspace belongs to a server of another profile.
+ * Connects. Rejects with "store-unavailable" if Redis cannot be reached, or with what `admit` does;
+ * then nothing is left open.
  */
 export async function connectRedis(
-  { url, prefix, nearCacheEntries }: RedisWishes,
+  { url, prefix, nearCacheEntries, admit }: RedisWishes,
   say: (line: string) => void,
 ): Promise<RedisConnection> {
   let isLost = false;
@@ -43,7 +45,7 @@ export async function connectRedis(
     },
   });
   try {
-    await claimKeyspace((key, args) => driver.command(key, args), prefix);
+    await admit(driver);
   } catch (error) {
     await driver.close();
     throw error;
@@ -52,30 +54,14 @@ export async function connectRedis(
   const redis = await redisStore({ driver, prefix });
   const store = nearCacheEntries > 0 ? nearCache(redis, { maxEntries: nearCacheEntries }) : redis;
   return {
-    store,
+    ...{ driver, store },
     async ping() {
       await driver.command("", ["PING"]);
     },
     async close() {
+      isStarted = false;
       await store.close();
       await driver.close();
     },
   };
-}
-
-/**
- * A demo server on the keyspace of a production server would take anyone's word for who they are.
- * So the first server writes its profile at `auth:profile`, and others compare. One command: two
- * servers that start at once cannot both think they were first.
- */
-async function claimKeyspace(
-  command: (key: string, args: readonly string[]) => Promise<unknown>,
-  prefix: string,
-): Promise<void> {
-  const key = prefix === "session:" ? "auth:profile" : `${prefix}auth:profile`;
-  const owner = await command(key, ["SET", key, "demo", "NX", "GET"]);
-  if (owner === null || owner === "demo") return;
-  throw new ConfigError([
-    `REDIS_URL points at sessions of another profile (${key} in Redis): a demo server must not use them`,
-  ]);
 }

@@ -5,12 +5,15 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import closeWithGrace from "close-with-grace";
 import type { Express } from "express";
-import { createSessions, isSessionError, type SessionStore } from "latchkey";
-import { memoryStore } from "latchkey/memory";
-import { createApp } from "./app.ts";
-import { type Config, ConfigError, isOwnHost, readConfig } from "./config.ts";
-import { bringUpRedis, LocalRedisError } from "./local-redis/local-redis.ts";
-import { connectRedis } from "./redis.ts";
+import { isSessionError } from "latchkey";
+import { demoApp, productionApp } from "./assembly.ts";
+import { type Backing, openDemo, openProduction } from "./backing.ts";
+import { type Config, readConfig } from "./config/config.ts";
+import { ConfigError, lineOf, type Notice } from "./config/rule.ts";
+import type { Identity } from "./identity.ts";
+import { LiveSessions } from "./live/live-sessions.ts";
+import { LocalRedisError } from "./local-redis/local-redis.ts";
+import { type Log, openLog } from "./log/logger.ts";
 
 /** Exit codes of sysexits.h: a bad setting; something outside is not there. */
 const EXIT_CONFIG = 78;
@@ -28,87 +31,77 @@ const LIMITS = {
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: 16_384,
 };
-const DATA_DIR = ".data";
-
-/** Where sessions are kept, and what to let go of at the end. */
-interface Backing {
-  readonly kind: "redis" | "memory";
-  readonly store: SessionStore;
-  ping(): Promise<void>;
-  close(): Promise<void>;
-}
+const STDOUT = 1;
+const STDERR = 2;
+/** For whoever has not read what a demo is. */
+const DEMO_BANNER = "Demo profile: whoever reaches this server can log in as anyone";
 
 async function main(): Promise<void> {
   if (existsSync(".env")) process.loadEnvFile(".env");
   const config = readConfig(process.env, process.argv.slice(2));
-  const backing = await openBacking(config);
   const state = { isDraining: false };
-  const server = createServer(LIMITS, buildApp(config, backing, state));
+  const live = new LiveSessions();
+  const { profile } = config;
+  // Lines for people and lines for programs, one stream each: see openLog.
+  const say = profile === "demo" ? tell : warn;
+  const log = openLog(profile === "demo" ? STDERR : STDOUT, { level: config.logLevel });
+  const { backing, app } = await open(config, { log, live, say, state });
+  const server = createServer(LIMITS, app);
   server.listen(config.port, config.host);
   await once(server, "listening");
-  stopWithGrace(server, backing, state);
+  stopWithGrace(server, backing, live, state);
+  for (const warning of config.warnings) warnOf(warning);
   const { port } = server.address() as AddressInfo;
+  if (profile === "demo") say(DEMO_BANNER);
+  else log.write({ event: "server_started", profile, port, host: config.host });
   say(`Server running on port ${port}`);
-  say(`Try it: http://localhost:${port}/`);
+  if (profile === "demo") say(`Try it: http://localhost:${port}/`);
 }
 
-function buildApp(
+interface Surroundings {
+  readonly log: Log;
+  readonly live: LiveSessions;
+  readonly say: (line: string) => void;
+  readonly state: { readonly isDraining: boolean };
+}
+
+/** What the server serves, and what it stands on. */
+async function open(
   config: Config,
-  { store, kind, ping }: Backing,
-  state: { readonly isDraining: boolean },
-): Express {
-  return createApp({
-    isOwnHost: (host) => isOwnHost(config, host),
-    sessions: createSessions({
-      store,
-      layout: "literal",
-      absoluteTimeout: `${config.sessionTtlSeconds}s`,
-      cookie: { name: "sid", secure: false },
-    }),
-    health: { store: kind, isDraining: () => state.isDraining, checkStore: ping },
-    log: warn,
-  });
-}
-
-/** The configured Redis, else one of this machine, else (only when asked for) none. */
-async function openBacking({
-  memory,
-  redisUrl,
-  sessionPrefix,
-  nearCacheEntries,
-  allowInstall,
-}: Config): Promise<Backing> {
-  if (memory) {
-    warn("--memory: NO REDIS. Sessions end with this process, and no other server sees them.");
-    const store = memoryStore();
-    return { kind: "memory", store, ping: async () => {}, close: () => store.close() };
+  { log, live, say, state }: Surroundings,
+): Promise<{ readonly backing: Backing; readonly app: Express }> {
+  const listener = { say, warn: warnOf, refused: giveUp };
+  const isDraining = (): boolean => state.isDraining;
+  if (config.profile === "demo") {
+    const backing = await openDemo(config, listener);
+    return { backing, app: demoApp(config, { backing, log, live, isDraining }) };
   }
-  const local =
-    redisUrl === undefined
-      ? await bringUpRedis({ dataDir: DATA_DIR, allowInstall, say })
-      : undefined;
-  const redis = await connectRedis(
-    { url: local?.url ?? redisUrl ?? "", prefix: sessionPrefix, nearCacheEntries },
-    say,
-  );
-  say("Connected to Redis");
-  return {
-    kind: "redis",
-    store: redis.store,
-    ping: redis.ping,
-    async close() {
-      await redis.close();
-      await local?.stop();
-    },
-  };
+  const backing = await openProduction(config, listener);
+  const { app, identity } = productionApp(config, { backing, log, live, isDraining });
+  void backing.opened.then(() => offerEnrolment(identity, say)).catch(giveUp);
+  return { backing, app };
 }
 
-function stopWithGrace(server: Server, backing: Backing, state: { isDraining: boolean }): void {
+/** Once, to whoever looks at the terminal, and only while nobody was ever a user here. */
+async function offerEnrolment({ enrolment }: Identity, say: (line: string) => void): Promise<void> {
+  const token = await enrolment.issueForFirstUser();
+  if (token === undefined) return;
+  say(`No user yet. This enrols the first, once, within a day: POST /auth/enrol, token ${token}`);
+}
+
+function stopWithGrace(
+  server: Server,
+  backing: Backing,
+  live: LiveSessions,
+  state: { isDraining: boolean },
+): void {
   closeWithGrace({ delay: STOP_MS, logger: { error: warn } }, async ({ err }) => {
     if (err) warn(err.stack ?? err.message);
     state.isDraining = true;
     const closed = once(server, "close");
     server.close();
+    // Its streams would go on until they are cut.
+    live.close();
     // Chrome opens sockets ahead of need and says nothing on them; close() would wait for those.
     const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
     // A connection whose last request was under way would else be kept for a next one.
@@ -152,8 +145,12 @@ function listenProblem(code: string): string {
   return `HOST or PORT cannot be listened on (${code})`;
 }
 
-function say(line: string): void {
+function tell(line: string): void {
   process.stdout.write(`${line}\n`);
+}
+
+function warnOf(notice: Notice): void {
+  warn(`Warning: ${lineOf(notice)}`);
 }
 
 function warn(line: string): void {

@@ -1,22 +1,35 @@
-/** Log in, log out, and what is known of the session. */
+/** Log out, and what is known of the session; in the demo also the login, by username alone. */
 import { type RequestHandler, Router } from "express";
-import { isSessionError, type SessionManager } from "latchkey";
+import type { SessionManager } from "latchkey";
 import { expressSessions, requireSession } from "latchkey/express";
-import { checkLoginBody, type LoginBody, readJson } from "../login-body.ts";
-import { forged, methodNotAllowed, Problem, refuse } from "../problem.ts";
+import { isoTime } from "../iso-time.ts";
+import { readJson } from "../json-body.ts";
+import { checkLoginBody, type LoginBody } from "../login-body.ts";
+import { forged, methodNotAllowed, notRevoked, refuse } from "../problem.ts";
+import { shownDevice } from "./devices.ts";
 
-export function authRoutes(sessions: SessionManager): Router {
+/** Whoever asks for it is believed. Demo only. */
+export function demoLoginRoutes(sessions: SessionManager): Router {
   const router = Router();
-  const openSession = expressSessions(sessions);
   // The body is checked before the session is opened: bad input costs no Redis command.
   router
     .route("/login")
-    .post(readJson, checkBody, openSession, logIn)
+    .post(readJson, checkBody, expressSessions(sessions), logIn)
     .all(methodNotAllowed("POST"));
+  return router;
+}
+
+/** @param amr how users here have proved who they are (RFC 8176); undefined: they have not */
+export function sessionRoutes(
+  sessions: SessionManager,
+  amr: readonly string[] | undefined,
+): Router {
+  const router = Router();
+  const openSession = expressSessions(sessions);
   router.route("/logout").post(openSession, logOut).all(methodNotAllowed("POST"));
   router
     .route("/session")
-    .get(openSession, requireSession({ refuse }), showSession)
+    .get(openSession, requireSession({ refuse }), showSession(amr))
     .all(methodNotAllowed("GET, HEAD"));
   return router;
 }
@@ -42,25 +55,23 @@ const logOut: RequestHandler = async (req, res) => {
   try {
     await req.session.logout();
   } catch (error) {
-    if (!isSessionError(error) || error.code !== "store-unavailable") throw error;
-    const title = "The session may still be valid";
-    throw new Problem({ status: 503, code: "not_revoked", title }, { cause: error });
+    throw notRevoked(error);
   }
   res.status(204).end();
 };
 
-const showSession: RequestHandler = (req, res) => {
-  const { user, sid, createdAt, expiresAt, absoluteExpiresAt } = req.session;
-  res.json({
-    username: user,
-    sessionId: sid,
-    createdAt: isoTime(createdAt),
-    expiresAt: isoTime(expiresAt),
-    absoluteExpiresAt: isoTime(absoluteExpiresAt),
-  });
-};
-
-/** Undefined stays out of the JSON: what the layout does not know is not guessed. */
-function isoTime(at: number | undefined): string | undefined {
-  return at === undefined ? undefined : new Date(at).toISOString();
+function showSession(amr: readonly string[] | undefined): RequestHandler {
+  return (req, res) => {
+    const { user, sid, createdAt, expiresAt, absoluteExpiresAt, authTime, device } = req.session;
+    res.json({
+      username: user,
+      sessionId: sid,
+      createdAt: isoTime(createdAt),
+      expiresAt: isoTime(expiresAt),
+      absoluteExpiresAt: isoTime(absoluteExpiresAt),
+      authTime: isoTime(authTime),
+      amr,
+      device: shownDevice(device),
+    });
+  };
 }

@@ -16,6 +16,7 @@ import {
   type LoginOptions,
   type RotateOptions,
 } from "./session-options.ts";
+import type { Standing } from "./standing.ts";
 import type { SessionId } from "./token.ts";
 
 export type { LoginOptions, RotateOptions };
@@ -157,6 +158,11 @@ export class Session<Data = Record<string, unknown>> {
   get absoluteExpiresAt(): number | undefined {
     const record = this.#record();
     return record?.absoluteExpiresAt ?? record?.expiresAt;
+  }
+
+  /** What its last login said of the device. */
+  get device(): string | undefined {
+    return this.#record()?.device;
   }
 
   /**
@@ -312,6 +318,15 @@ export class Session<Data = Record<string, unknown>> {
     this.#last = undefined;
     this.#answer = { status: "invalid" };
     this.#data.reset({});
+  }
+
+  /**
+   * How the session stands by now, for whoever keeps a connection open on its behalf, such as a
+   * WebSocket. It is no use of the session: nothing is prolonged, and nobody hears of it. The handle
+   * itself stays as it is. Never rejects.
+   */
+  async peek(): Promise<Standing> {
+    return this.#token === undefined ? { status: "gone" } : this.#context.actions.peek(this.#token);
   }
 
   /** The sessions that this request can name: its own, or all of a duplicated credential. */

@@ -34,7 +34,6 @@ export function keysFor(prefix: string): Keys {
         " (a brace would change the hash slot of every key)",
     );
   }
-  const namespace = prefix === DEFAULT_PREFIX ? "" : prefix;
   const barriers = new Map<number, string>();
   const barrierOf = (slot: number): string => {
     const known = barriers.get(slot) ?? `{${anchorOf(prefix, slot)}}:barrier`;
@@ -46,10 +45,21 @@ export function keysFor(prefix: string): Keys {
     session: (sid) => prefix + sid,
     record: (sid) => `{${prefix}${sid}}:record`,
     next: (sid) => `{${prefix}${sid}}:next`,
-    // encodeURIComponent also takes { } : and %, so a name can neither close the hash tag early nor
-    // run into another key.
-    userSessions: (user) => `{${namespace}user:${encodeURIComponent(user)}}:sessions`,
-    userRevoked: (user) => `{${namespace}user:${encodeURIComponent(user)}}:revoked`,
+    userSessions: (user) => userKey(prefix, user, "sessions"),
+    userRevoked: (user) => userKey(prefix, user, "revoked"),
     barrier: (key) => barrierOf(slotOf(key)),
   };
+}
+
+/**
+ * A key of one user, in the slot of all his others: `{user:<name>}:<what>`. For what an application
+ * keeps of a user beside his sessions; "sessions" and "revoked" are taken.
+ *
+ * @param prefix of the store; any but the default stands before the name
+ */
+export function userKey(prefix: string, user: string, what: string): string {
+  const namespace = prefix === DEFAULT_PREFIX ? "" : prefix;
+  // encodeURIComponent also takes { } : and %, so a name can neither close the hash tag early nor
+  // run into another key.
+  return `{${namespace}user:${encodeURIComponent(user)}}:${what}`;
 }
