@@ -198,15 +198,13 @@ test.each(["split", "literal"] as const)(
 );
 
 function openOne(sessions: ReturnType<typeof createSessions>) {
-  return sessions
-    .visit({
-      method: "POST",
-      scheme: "https",
-      headers: () => [],
-      responseHeader: () => [],
-      setResponseHeader: () => {},
-    })
-    .then((visit) => visit.session);
+  return sessions.open({
+    method: "POST",
+    scheme: "https",
+    headers: () => [],
+    responseHeader: () => [],
+    setResponseHeader: () => {},
+  });
 }
 
 function thrownBy(work: () => unknown): unknown {

@@ -190,8 +190,8 @@ export class Session<Data = Record<string, unknown>> {
     }
     // What a user had is nobody else's, also if the session has ended meanwhile.
     const isAnyones = [...held, this.#last].every((record) => record?.user === undefined);
-    const texts = isAnyones ? this.#data.texts() : new Map();
-    const data = new Map(keep.flatMap((name) => pair(name, texts.get(name))));
+    const texts = isAnyones ? this.#data.texts() : new Map<string, string>();
+    const data = new Map([...texts].filter(([name]) => keep.includes(name)));
     if (data.size > 0) await this.#context.actions.check(data);
     const isDuplicate = this.#context.credential.kind === "duplicate";
     for (const record of held) {
@@ -396,8 +396,4 @@ export class Session<Data = Record<string, unknown>> {
     if (this.#answer.status === "unknown") throw cannotSay(this.#answer.cause);
     return this.#answer.status === "valid" ? this.#answer.record : undefined;
   }
-}
-
-function pair(name: string, text: string | undefined): [string, string][] {
-  return text === undefined ? [] : [[name, text]];
 }
