@@ -46,7 +46,7 @@ afterAll(async () => {
 });
 
 describe("GET /auth/sessions", () => {
-  test("LST-1: shows where one is logged in, and nothing that logs anyone in", async () => {
+  test("LST-1, PRV-1: shows where one is logged in, and nothing that logs anyone in", async () => {
     const there = await server.token("ada");
     const first = await server.logIn("ada", GOOD, { headers: FIREFOX, from: "198.51.100.77" });
     const here = String(first.body["token"]);

@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { demoApp } from "../apps/server/src/assembly.ts";
 import { readConfig } from "../apps/server/src/config/config.ts";
 import { GatedStore } from "../apps/server/src/gated-store.ts";
+import { LiveSessions } from "../apps/server/src/live/live-sessions.ts";
 import { claimKeyspace, MARKER_LOOK_MS, watchKeyspace } from "../apps/server/src/profile-marker.ts";
 import { login, postLogin, profile, type Reachable } from "./support/http.ts";
 import { PUBLIC_ORIGIN, productionEnv, secret } from "./support/production-env.ts";
@@ -210,6 +211,7 @@ async function inProcess(store: GatedStore): Promise<Reachable> {
   const app = demoApp(config, {
     backing: { kind: "redis", store, ping: async () => store.check(), close: async () => {} },
     log: { write: () => {}, audit: () => {} },
+    live: new LiveSessions(),
     isDraining: () => false,
   });
   const server = createServer(app).listen(0, "127.0.0.1");

@@ -109,7 +109,7 @@ const BANS: readonly Ban[] = [
   {
     call: /\bset(Timeout|Interval)\(/,
     except:
-      /redis\/driver\.ts$|^apps\/server\/src\/((server|timers)\.ts$|local-redis\/|log\/line-output\.ts)/,
+      /redis\/driver\.ts$|^apps\/server\/src\/((server|timers|live\/live-sessions|log\/line-output)\.ts$|local-redis\/)/,
     instead: "use `answered` of redis/driver.ts",
   },
   { call: /\bas any\b|: any\b|@ts-ignore|@ts-expect-error/, except: /$^/, instead: "parse it" },

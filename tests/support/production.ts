@@ -31,29 +31,40 @@ export const BETTER = "kessel otter violine tau";
 export const BAD = "nicht das richtige wort";
 
 export class ProductionServer {
-  readonly server: TestServer;
+  readonly #url: string;
+  readonly #server: TestServer | undefined;
   /** Its AUTH_SECRETS: a second server on the same Redis takes them too. */
   readonly ring: string;
 
-  constructor(server: TestServer, ring: string) {
-    this.server = server;
+  private constructor(url: string, ring: string, server: TestServer | undefined) {
+    this.#url = url;
     this.ring = ring;
+    this.#server = server;
   }
 
-  /** @param cwd a folder without `.env` */
   static async start(
     redisUrl: string,
-    { env = {}, cwd }: { readonly env?: Record<string, string>; readonly cwd?: string } = {},
+    { env = {} }: { readonly env?: Record<string, string> } = {},
   ): Promise<ProductionServer> {
     const own = { AUTH_SECRETS: `k1:${secret()}`, TRUST_PROXY: "127.0.0.1", ...env };
-    const all = { ...productionEnv(redisUrl), ...own };
-    const where = cwd === undefined ? {} : { cwd };
-    return new ProductionServer(await startServer({ env: all, ...where }), all.AUTH_SECRETS);
+    const server = await startServer({ env: { ...productionEnv(redisUrl), ...own } });
+    return new ProductionServer(server.url, own.AUTH_SECRETS, server);
+  }
+
+  /** One that runs in the process of the test. */
+  static at(url: string): ProductionServer {
+    return new ProductionServer(url, "", undefined);
+  }
+
+  /** Its process. */
+  get server(): TestServer {
+    if (this.#server === undefined) throw new Error("this server is no process of its own");
+    return this.#server;
   }
 
   async ask(method: string, path: string, asked: Asked = {}): Promise<Answered> {
     const { body, token, cookie, isBrowser, proto = "https", from = "192.0.2.7" } = asked;
-    const response = await fetch(this.server.url + path, {
+    const response = await fetch(this.#url + path, {
       method,
       headers: {
         "x-forwarded-for": from,

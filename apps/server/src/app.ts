@@ -4,6 +4,7 @@ import express, { type Express, type RequestHandler } from "express";
 import helmet from "helmet";
 import type { SessionManager } from "latchkey";
 import type { Identity } from "./identity.ts";
+import type { LiveSessions } from "./live/live-sessions.ts";
 import type { Audit } from "./log/audit.ts";
 import type { Log } from "./log/logger.ts";
 import { logRequests } from "./log/request-log.ts";
@@ -13,6 +14,7 @@ import { assignRequestId } from "./request-id.ts";
 import { accountRoutes } from "./routes/account.ts";
 import { demoLoginRoutes, sessionRoutes } from "./routes/auth.ts";
 import { deviceRoutes } from "./routes/devices.ts";
+import { eventRoutes } from "./routes/events.ts";
 import { type Health, healthRoutes } from "./routes/health.ts";
 import { loginRoutes } from "./routes/login.ts";
 import { profileRoutes } from "./routes/profile.ts";
@@ -24,6 +26,8 @@ export interface AppParts {
   readonly isOwnHost: (host: string) => boolean;
   readonly client: ClientParts;
   readonly sessions: SessionManager;
+  /** Hears of every event of `sessions`. */
+  readonly live: LiveSessions;
   readonly health: Health;
   readonly audit: Pick<Audit, "record">;
   readonly log: Pick<Log, "write">;
@@ -36,7 +40,7 @@ const ACCOUNT_PAGE = fileURLToPath(new URL("../public/account", import.meta.url)
 const PASSWORD_ONLY = ["pwd"];
 
 export function createApp(parts: AppParts): Express {
-  const { identity, sessions, health, audit, log, client } = parts;
+  const { identity, sessions, live, health, audit, log, client } = parts;
   const isDemo = identity === undefined;
   const app = express();
   // A tag computed from a private answer would be one more place where it can be recognised.
@@ -59,6 +63,7 @@ export function createApp(parts: AppParts): Express {
   }
   app.use("/auth", sessionRoutes(sessions, isDemo ? undefined : PASSWORD_ONLY));
   app.use("/auth", deviceRoutes({ sessions, isSidSecret: isDemo, needsFreshLogin: !isDemo }));
+  app.use("/auth", eventRoutes(sessions, live));
   app.use(profileRoutes(sessions));
   app.use(express.static(isDemo ? PUBLIC : ACCOUNT_PAGE, { etag: false }));
   app.use(notFound);

@@ -11,6 +11,7 @@ import { type Backing, openDemo, openProduction } from "./backing.ts";
 import { type Config, readConfig } from "./config/config.ts";
 import { ConfigError, lineOf, type Notice } from "./config/rule.ts";
 import type { Identity } from "./identity.ts";
+import { LiveSessions } from "./live/live-sessions.ts";
 import { LocalRedisError } from "./local-redis/local-redis.ts";
 import { type Log, openLog } from "./log/logger.ts";
 
@@ -39,15 +40,16 @@ async function main(): Promise<void> {
   if (existsSync(".env")) process.loadEnvFile(".env");
   const config = readConfig(process.env, process.argv.slice(2));
   const state = { isDraining: false };
+  const live = new LiveSessions();
   const { profile } = config;
   // Lines for people and lines for programs, one stream each: see openLog.
   const say = profile === "demo" ? tell : warn;
   const log = openLog(profile === "demo" ? STDERR : STDOUT, { level: config.logLevel });
-  const { backing, app } = await open(config, { log, say, state });
+  const { backing, app } = await open(config, { log, live, say, state });
   const server = createServer(LIMITS, app);
   server.listen(config.port, config.host);
   await once(server, "listening");
-  stopWithGrace(server, backing, state);
+  stopWithGrace(server, backing, live, state);
   for (const warning of config.warnings) warnOf(warning);
   const { port } = server.address() as AddressInfo;
   if (profile === "demo") say(DEMO_BANNER);
@@ -58,6 +60,7 @@ async function main(): Promise<void> {
 
 interface Surroundings {
   readonly log: Log;
+  readonly live: LiveSessions;
   readonly say: (line: string) => void;
   readonly state: { readonly isDraining: boolean };
 }
@@ -65,16 +68,16 @@ interface Surroundings {
 /** What the server serves, and what it stands on. */
 async function open(
   config: Config,
-  { log, say, state }: Surroundings,
+  { log, live, say, state }: Surroundings,
 ): Promise<{ readonly backing: Backing; readonly app: Express }> {
   const listener = { say, warn: warnOf, refused: giveUp };
   const isDraining = (): boolean => state.isDraining;
   if (config.profile === "demo") {
     const backing = await openDemo(config, listener);
-    return { backing, app: demoApp(config, { backing, log, isDraining }) };
+    return { backing, app: demoApp(config, { backing, log, live, isDraining }) };
   }
   const backing = await openProduction(config, listener);
-  const { app, identity } = productionApp(config, { backing, log, isDraining });
+  const { app, identity } = productionApp(config, { backing, log, live, isDraining });
   void backing.opened.then(() => offerEnrolment(identity, say)).catch(giveUp);
   return { backing, app };
 }
@@ -86,12 +89,19 @@ async function offerEnrolment({ enrolment }: Identity, say: (line: string) => vo
   say(`No user yet. This enrols the first, once, within a day: POST /auth/enrol, token ${token}`);
 }
 
-function stopWithGrace(server: Server, backing: Backing, state: { isDraining: boolean }): void {
+function stopWithGrace(
+  server: Server,
+  backing: Backing,
+  live: LiveSessions,
+  state: { isDraining: boolean },
+): void {
   closeWithGrace({ delay: STOP_MS, logger: { error: warn } }, async ({ err }) => {
     if (err) warn(err.stack ?? err.message);
     state.isDraining = true;
     const closed = once(server, "close");
     server.close();
+    // Its streams would go on until they are cut.
+    live.close();
     // Chrome opens sockets ahead of need and says nothing on them; close() would wait for those.
     const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
     // A connection whose last request was under way would else be kept for a next one.

@@ -33,6 +33,7 @@ export type {
 export { DEVICE_MAX_CHARS } from "./core/session-options.ts";
 export type { SessionsOptions } from "./core/sessions-options.ts";
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./core/standard-schema.ts";
+export type { Standing } from "./core/standing.ts";
 export {
   ABSOLUTE_TIMEOUT_MAX_MS,
   type CachingStore,

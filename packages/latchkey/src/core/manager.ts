@@ -16,6 +16,7 @@ import type { Beginning, Begun, Held, SessionActions, Values } from "./session-a
 import { shortened } from "./session-options.ts";
 import { checkOptions, type SessionsOptions } from "./sessions-options.ts";
 import type { StandardSchema } from "./standard-schema.ts";
+import { standingOf } from "./standing.ts";
 import { type CachingStore, isCaching, type SessionStore } from "./store.ts";
 import {
   formatToken,
@@ -260,6 +261,7 @@ export class SessionManager<Data = Record<string, unknown>> {
       const sids = await Promise.all(looked.map((token) => this.#meant(token)));
       return sids.flatMap((sid) => sid ?? []);
     },
+    peek: (token) => standingOf(token, this.#store, this.#policy.layout),
     update: (sid, delta, ifVersion) => this.#store.update(sid, { ...delta, ifVersion }),
     rotate: (held, { grace, login }) => {
       const graceMs = grace === false ? 0 : this.#policy.rotationGraceMs;

@@ -2,6 +2,7 @@
 import type { Delta } from "./data.ts";
 import type { Fields, SessionRecord } from "./record.ts";
 import type { RotateOptions } from "./session-options.ts";
+import type { Standing } from "./standing.ts";
 import type { UpdateOutcome } from "./store.ts";
 import type { SessionId } from "./token.ts";
 
@@ -48,6 +49,7 @@ export interface SessionActions {
   opened(tokens: readonly string[]): Promise<readonly SessionRecord[]>;
   /** The sessions that a logout with these tokens means, also where they were rotated away. */
   meant(tokens: readonly string[]): Promise<readonly SessionId[]>;
+  peek(token: string): Promise<Standing>;
   update(sid: SessionId, delta: Delta, ifVersion: number | undefined): Promise<UpdateOutcome>;
   /** Undefined: the session is dead. Rejects with "stale-credential", "store-unavailable". */
   rotate(held: Held, how: RotateOptions & { readonly login?: Relogin }): Promise<Held | undefined>;

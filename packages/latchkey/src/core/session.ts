@@ -17,6 +17,7 @@ import {
   type LoginOptions,
   type RotateOptions,
 } from "./session-options.ts";
+import type { Standing } from "./standing.ts";
 import type { SessionId } from "./token.ts";
 
 export type { LoginOptions, RotateOptions };
@@ -305,6 +306,15 @@ export class Session<Data = Record<string, unknown>> {
     this.#last = undefined;
     this.#answer = { status: "invalid" };
     this.#data.reset({});
+  }
+
+  /**
+   * How the session stands by now, for whoever keeps a connection open on its behalf, such as a
+   * WebSocket. It is no use of the session: nothing is prolonged, and nobody hears of it. The handle
+   * itself stays as it is. Never rejects.
+   */
+  async peek(): Promise<Standing> {
+    return this.#token === undefined ? { status: "gone" } : this.#context.actions.peek(this.#token);
   }
 
   /** The sessions that this request can name: its own, or all of a duplicated credential. */
