@@ -83,7 +83,7 @@ describe.skipIf(!hasChromium)(
       await see(page, 3);
       const others = page.getByRole("button", { name: "Sign out all other devices" });
       await others.click();
-      await page.getByRole("dialog", { name: "Sign out all 2 other devices?" }).waitFor();
+      await page.getByRole("dialog", { name: "Sign out 2 other devices?" }).waitFor();
       await page.getByRole("button", { name: "Cancel" }).click();
       await others.click();
       await page.keyboard.press("Escape");

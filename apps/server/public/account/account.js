@@ -26,6 +26,7 @@ const REASONS = new Map([
   ["expired", "You were logged out: the time of this login was over."],
   ["revoked", "You were logged out from elsewhere: by another tab, another device or an operator."],
 ]);
+const NO_COOKIE = "The login was right, but this browser keeps no cookies of this site.";
 const ENDED = "You are not logged in any more: this login was ended in another tab or elsewhere.";
 
 /** @type {View} */
@@ -43,7 +44,11 @@ let isBusy = false;
 let isInDoubt = false;
 let askTimer = 0;
 
-const listener = createListener({ ended, expiring, lost: () => void look() });
+const listener = createListener({
+  ended: (reason) => void ended(reason),
+  expiring,
+  lost: () => void look(),
+});
 
 byId("host").textContent = location.host;
 onSubmit(formIn("login"), () => look({ news: "You are logged in." }));
@@ -66,7 +71,7 @@ addEventListener("pageshow", ({ persisted }) => {
 // six tabs would leave none for anything else.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) listener.stop();
-  else if (view === "account" || view === "asking") void look();
+  else void look();
 });
 setInterval(drawDevices, REDRAW_MS);
 void look();
@@ -94,10 +99,21 @@ async function look({ news = "", end = ENDED } = {}) {
   const asked = turn;
   const answer = await ask("GET", "/auth/session");
   if (asked !== turn) return;
-  if (answer.status === 401) return leave(view === "account" ? end : "", "bad");
+  if (answer.status === 401) return nobody(news, end);
   if (!isGood(answer)) return askLater(answer);
   enter(answer, news);
   await loadDevices();
+}
+
+/**
+ * Nobody is logged in. In a form that is no news, but after a login it is.
+ * @param {string} news
+ * @param {string} end
+ */
+function nobody(news, end) {
+  if (view === "account") leave(end, "bad");
+  else if (view === "asking") leave("");
+  else if (news) tell(NO_COOKIE, "bad");
 }
 
 /**
@@ -116,7 +132,8 @@ function askLater(answer) {
  */
 function enter({ json, now }, news) {
   const isNew = view !== "account";
-  if (!isNew && username !== json.username) tell(`Another tab has logged in as ${json.username}.`);
+  const isOther = isNew ? view !== "asking" && !news : username !== json.username;
+  if (isOther) tell(`Another tab has logged in as ${json.username}.`);
   else if (isNew || news) tell(news);
   else if (isInDoubt) tell("The server answers again, and you are still logged in.");
   isInDoubt = false;
@@ -215,11 +232,13 @@ async function logOut() {
 }
 
 /**
- * A new login of another tab ends the one before it: then this page goes on with that.
+ * A new login of another tab ends the one before it, a moment before this browser has its cookie: so
+ * one more look, and this page goes on with that.
  * @param {string} reason
  */
-function ended(reason) {
-  void look({ end: REASONS.get(reason) ?? ENDED });
+async function ended(reason) {
+  await look({ end: REASONS.get(reason) ?? ENDED });
+  if (view !== "account") askTimer = setTimeout(look, ASK_AGAIN_MS);
 }
 
 /** @param {string} at ISO 8601 */
@@ -287,7 +306,7 @@ async function signOut(login) {
 
 async function signOutOthers() {
   const count = logins.length - 1;
-  const others = count === 1 ? "the other device" : `all ${count} other devices`;
+  const others = count === 1 ? "the other device" : `${count} other devices`;
   if (!(await areYouSure(`Sign out ${others}?`))) return;
   const answer = await whenFresh("To sign out other devices, enter your password.", () =>
     ask("DELETE", "/auth/sessions?scope=others"),
