@@ -81,8 +81,10 @@ describe.skipIf(!hasChromium)(
       await page.locator("summary").click();
       await page.getByLabel("Current password", { exact: true }).fill(PASSWORD);
       await page.getByLabel("New password", { exact: true }).fill(NEW_PASSWORD);
+      const listensAnew = tab.waitForResponse((answer) => answer.url().endsWith("/auth/events"));
       await page.getByRole("button", { name: "Change password" }).click();
       await says(page, "Your password is changed");
+      await listensAnew;
       await says(phone.page, "You were logged out from elsewhere");
       for (const mine of [page, tab]) {
         await mine.getByRole("heading", { name: "Logged in as ada" }).waitFor();

@@ -55,7 +55,15 @@ onSubmit(formIn("login"), () => look({ news: "You are logged in." }));
 onSubmit(formIn("register"), registered);
 onSubmit(formIn("enrol"), registered);
 onSubmit(formIn("change"), passwordChanged);
-document.addEventListener("submit", () => tell(""));
+// A password that is sent ends the token of now. The stream would say so before the answer has
+// brought the next one, and the page would think that nobody is logged in.
+document.addEventListener("asking", () => {
+  tell("");
+  listener.stop();
+});
+document.addEventListener("answered", () => {
+  if (view === "account") listener.start();
+});
 document.addEventListener("logged-out", () => leave(ENDED, "bad"));
 byId("logout").addEventListener("click", () => act(logOut));
 byId("others").addEventListener("click", () => act(signOutOthers));
@@ -232,13 +240,13 @@ async function logOut() {
 }
 
 /**
- * A new login of another tab ends the one before it, a moment before this browser has its cookie: so
- * one more look, and this page goes on with that.
+ * What another tab did may have brought this browser a new token, a moment after the end of the one
+ * before: so the page looks once more.
  * @param {string} reason
  */
 async function ended(reason) {
-  await look({ end: REASONS.get(reason) ?? ENDED });
-  if (view !== "account") askTimer = setTimeout(look, ASK_AGAIN_MS);
+  if (reason !== "rotated") await look({ end: REASONS.get(reason) ?? ENDED });
+  if (!listener.isOn()) askTimer = setTimeout(look, ASK_AGAIN_MS);
 }
 
 /** @param {string} at ISO 8601 */
@@ -256,19 +264,10 @@ async function stay() {
   if (Date.parse(expiresAt) <= before) {
     const why = "This login has come to its longest time. Your password begins a new one.";
     if (!(await askPassword(why))) return;
-    await renewed();
+    await look();
   }
   tell("You stay logged in.");
   byId("who").focus();
-}
-
-/**
- * The session has a new token, so what listened with the old one listens anew.
- * @param {string} [news]
- */
-async function renewed(news = "") {
-  listener.stop();
-  await look({ news });
 }
 
 async function loadDevices() {
@@ -320,7 +319,7 @@ async function signOutOthers() {
 
 async function passwordChanged() {
   /** @type {HTMLDetailsElement} */ (byId("change")).open = false;
-  await renewed("Your password is changed, and all other devices are signed out.");
+  await look({ news: "Your password is changed, and all other devices are signed out." });
   byId("who").focus();
 }
 
@@ -334,7 +333,7 @@ async function whenFresh(why, action) {
   const answer = await action();
   if (answer.code !== "reauth_required") return answer;
   if (!(await askPassword(why))) return undefined;
-  await renewed();
+  await look();
   return action();
 }
 
