@@ -309,9 +309,8 @@ export class Session<Data = Record<string, unknown>> {
   }
 
   /**
-   * How the session stands by now, for whoever keeps a connection open on its behalf, such as a
-   * WebSocket. It is no use of the session: nothing is prolonged, and nobody hears of it. The handle
-   * itself stays as it is. Never rejects.
+   * How it stands by now, for whoever keeps a connection open on its behalf, such as a WebSocket. No
+   * use of it: nothing is prolonged, nobody hears of it, the handle stays as it is. Never rejects.
    */
   async peek(): Promise<Standing> {
     return this.#token === undefined ? { status: "gone" } : this.#context.actions.peek(this.#token);
