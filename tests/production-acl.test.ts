@@ -14,7 +14,7 @@ let server: ProductionServer;
 beforeAll(async () => {
   redis = await startRedis({ args: ["--appendonly", "yes"] });
   resp = await connectResp(redis.port);
-  for (const page of ["redis", "production"]) await resp.command(...ruleOf(page));
+  await resp.command(...ruleOf("redis"), "+info");
   const url = redis.url.replace("redis://", "redis://latchkey:password@");
   server = await ProductionServer.start(url, { env: { AUTH_REGISTRATION: "open" } });
 });
@@ -25,9 +25,16 @@ afterAll(async () => {
   await redis?.stop();
 });
 
+test("ADM-2: while Redis refuses to say who is there, no first user is offered, and no server ends", async () => {
+  await until(async () => (await refusals()) > 0);
+  expect((await fetch(`${server.server.url}/livez`)).status).toBe(200);
+  expect(server.server.output()).not.toContain("/auth/enrol");
+  await resp.command(...ruleOf("production"));
+  await until(() => server.server.output().includes("/auth/enrol"));
+});
+
 test("RDS-1: every endpoint works, and Redis has refused nothing", async () => {
   await resp.command("ACL", "LOG", "RESET");
-  await until(() => server.server.output().includes("/auth/enrol"));
   const enrolled = { token: server.enrolmentToken(), username: "ada", password: GOOD };
   expect((await server.ask("POST", "/auth/enrol", { body: enrolled })).status).toBe(201);
   await server.register("bob");
@@ -44,6 +51,11 @@ test("RDS-1: every endpoint works, and Redis has refused nothing", async () => {
   expect((await server.ask("POST", "/auth/logout", renewed)).status).toBe(204);
   expect(await resp.command("ACL", "LOG")).toEqual([]);
 });
+
+async function refusals(): Promise<number> {
+  const log = await resp.command("ACL", "LOG");
+  return Array.isArray(log) ? log.length : 0;
+}
 
 /** The line of a page that sets up a user. */
 function ruleOf(page: string): [string, ...string[]] {

@@ -179,8 +179,11 @@ describe("POST /auth/login", () => {
       { origin: "null" },
     ];
     for (const headers of rows) {
-      const answer = await server.logIn("ada", GOOD, { headers });
-      expect([answer.status, answer.body["code"]]).toEqual([403, "csrf"]);
+      // Also a wrong password: nobody has looked at it.
+      for (const password of [GOOD, BAD]) {
+        const answer = await server.logIn("ada", password, { headers });
+        expect([answer.status, answer.body["code"]]).toEqual([403, "csrf"]);
+      }
     }
   });
 

@@ -20,6 +20,7 @@ import { startRedis, type TestRedis } from "./support/redis-server.ts";
 import { respOnce } from "./support/resp.ts";
 import { startServer, type TestServer } from "./support/server.ts";
 import { until } from "./support/until.ts";
+import { untilWritten } from "./support/written.ts";
 
 let redis: TestRedis;
 let cwd: string;
@@ -63,7 +64,8 @@ describe("PRO-5 the demo says so", () => {
   test("PRO-1: and warns of a Redis on another host", async () => {
     // This machine, by an address that is not loopback by its spelling.
     const server = await serve({ REDIS_URL: `redis://0.0.0.0:${redis.port}` });
-    expect(server.output()).toMatch(/^Warning: REDIS_URL is on another host: [^\n]+$/m);
+    // It is on stderr, and the line that says that it listens is on stdout: which comes first?
+    await until(() => /^Warning: REDIS_URL is on another host: [^\n]+$/m.test(server.output()));
     expect((await serve({ REDIS_URL: redis.url })).output()).not.toContain("Warning");
   });
 });
@@ -129,6 +131,7 @@ describe("PRO-2 production without Redis", () => {
 
   test("ends with 78 when the Redis that comes must not be used", async () => {
     await respOnce(redis.port, "SET", "auth:profile", "demo");
+    await untilWritten(redis.port);
     await redis.kill("SIGKILL");
     const server = await serve(productionEnv(redis.url));
     expect(await ask(server, "GET", "/readyz")).toMatchObject({ status: 503 });

@@ -38,7 +38,8 @@ const FLAGS = [
   "--disable-sync",
 ];
 /** What a browser logs for each answer that is no success. These answers are what we ask for. */
-const EXPECTED_LOG = /^Failed to load resource: .*(40[0-9]|422|429|503|ERR_INTERNET_DISCONNECTED)/;
+const EXPECTED_LOG =
+  /^Failed to load resource: .*(40\d|422|429|503|ERR_(INTERNET_DISCONNECTED|INCOMPLETE_CHUNKED))/;
 const MARKER = "auth:profile";
 
 export interface Device {

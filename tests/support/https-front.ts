@@ -14,6 +14,8 @@ export interface HttpsFront {
   readonly origin: string;
   /** Where requests go from now on. */
   forwardTo(port: number): void;
+  /** Cuts every connection, as a proxy does that is started anew. */
+  dropAll(): void;
   stop(): Promise<void>;
 }
 
@@ -32,6 +34,7 @@ export async function startHttpsFront({ cert, key }: Certificate): Promise<Https
     forwardTo(next) {
       backend = next;
     },
+    dropAll: () => server.closeAllConnections(),
     async stop() {
       server.closeAllConnections();
       server.close();

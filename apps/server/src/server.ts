@@ -14,6 +14,8 @@ import type { Identity } from "./identity.ts";
 import { LiveSessions } from "./live/live-sessions.ts";
 import { LocalRedisError } from "./local-redis/local-redis.ts";
 import { type Log, openLog } from "./log/logger.ts";
+import { pause } from "./timers.ts";
+import { orUnavailable } from "./users/outcomes.ts";
 
 /** Exit codes of sysexits.h: a bad setting; something outside is not there. */
 const EXIT_CONFIG = 78;
@@ -31,6 +33,7 @@ const LIMITS = {
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: 16_384,
 };
+const ENROLMENT_RETRY_MS = 1_000;
 const STDOUT = 1;
 const STDERR = 2;
 /** For whoever has not read what a demo is. */
@@ -82,9 +85,19 @@ async function open(
   return { backing, app };
 }
 
-/** Once, to whoever looks at the terminal, and only while nobody was ever a user here. */
+/**
+ * Once, to whoever looks at the terminal, and only while nobody was ever a user here. A Redis that
+ * cannot say so now is asked again: that it is away for a moment ends no server.
+ */
 async function offerEnrolment({ enrolment }: Identity, say: (line: string) => void): Promise<void> {
-  const token = await enrolment.issueForFirstUser();
+  const issue = () =>
+    orUnavailable(async () => ({
+      outcome: "asked" as const,
+      token: await enrolment.issueForFirstUser(),
+    }));
+  let answer = await issue();
+  for (; answer.outcome === "unavailable"; answer = await issue()) await pause(ENROLMENT_RETRY_MS);
+  const { token } = answer;
   if (token === undefined) return;
   say(`No user yet. This enrols the first, once, within a day: POST /auth/enrol, token ${token}`);
 }

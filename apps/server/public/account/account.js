@@ -26,6 +26,7 @@ const REASONS = new Map([
   ["expired", "You were logged out: the time of this login was over."],
   ["revoked", "You were logged out from elsewhere: by another tab, another device or an operator."],
 ]);
+const NO_COOKIE = "The login was right, but this browser keeps no cookies of this site.";
 const ENDED = "You are not logged in any more: this login was ended in another tab or elsewhere.";
 
 /** @type {View} */
@@ -43,14 +44,26 @@ let isBusy = false;
 let isInDoubt = false;
 let askTimer = 0;
 
-const listener = createListener({ ended, expiring, lost: () => void look() });
+const listener = createListener({
+  ended: (reason) => void ended(reason),
+  expiring,
+  lost: () => void look(),
+});
 
 byId("host").textContent = location.host;
 onSubmit(formIn("login"), () => look({ news: "You are logged in." }));
 onSubmit(formIn("register"), registered);
 onSubmit(formIn("enrol"), registered);
 onSubmit(formIn("change"), passwordChanged);
-document.addEventListener("submit", () => tell(""));
+// A password that is sent ends the token of now. The stream would say so before the answer has
+// brought the next one, and the page would think that nobody is logged in.
+document.addEventListener("asking", () => {
+  tell("");
+  listener.stop();
+});
+document.addEventListener("answered", () => {
+  if (view === "account") listener.start();
+});
 document.addEventListener("logged-out", () => leave(ENDED, "bad"));
 byId("logout").addEventListener("click", () => act(logOut));
 byId("others").addEventListener("click", () => act(signOutOthers));
@@ -66,7 +79,7 @@ addEventListener("pageshow", ({ persisted }) => {
 // six tabs would leave none for anything else.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) listener.stop();
-  else if (view === "account" || view === "asking") void look();
+  else void look();
 });
 setInterval(drawDevices, REDRAW_MS);
 void look();
@@ -94,10 +107,21 @@ async function look({ news = "", end = ENDED } = {}) {
   const asked = turn;
   const answer = await ask("GET", "/auth/session");
   if (asked !== turn) return;
-  if (answer.status === 401) return leave(view === "account" ? end : "", "bad");
+  if (answer.status === 401) return nobody(news, end);
   if (!isGood(answer)) return askLater(answer);
   enter(answer, news);
   await loadDevices();
+}
+
+/**
+ * Nobody is logged in. In a form that is no news, but after a login it is.
+ * @param {string} news
+ * @param {string} end
+ */
+function nobody(news, end) {
+  if (view === "account") leave(end, "bad");
+  else if (view === "asking") leave("");
+  else if (news) tell(NO_COOKIE, "bad");
 }
 
 /**
@@ -116,7 +140,8 @@ function askLater(answer) {
  */
 function enter({ json, now }, news) {
   const isNew = view !== "account";
-  if (!isNew && username !== json.username) tell(`Another tab has logged in as ${json.username}.`);
+  const isOther = isNew ? view !== "asking" && !news : username !== json.username;
+  if (isOther) tell(`Another tab has logged in as ${json.username}.`);
   else if (isNew || news) tell(news);
   else if (isInDoubt) tell("The server answers again, and you are still logged in.");
   isInDoubt = false;
@@ -215,11 +240,13 @@ async function logOut() {
 }
 
 /**
- * A new login of another tab ends the one before it: then this page goes on with that.
+ * What another tab did may have brought this browser a new token, a moment after the end of the one
+ * before: so the page looks once more.
  * @param {string} reason
  */
-function ended(reason) {
-  void look({ end: REASONS.get(reason) ?? ENDED });
+async function ended(reason) {
+  if (reason !== "rotated") await look({ end: REASONS.get(reason) ?? ENDED });
+  if (!listener.isOn()) askTimer = setTimeout(look, ASK_AGAIN_MS);
 }
 
 /** @param {string} at ISO 8601 */
@@ -237,19 +264,10 @@ async function stay() {
   if (Date.parse(expiresAt) <= before) {
     const why = "This login has come to its longest time. Your password begins a new one.";
     if (!(await askPassword(why))) return;
-    await renewed();
+    await look();
   }
   tell("You stay logged in.");
   byId("who").focus();
-}
-
-/**
- * The session has a new token, so what listened with the old one listens anew.
- * @param {string} [news]
- */
-async function renewed(news = "") {
-  listener.stop();
-  await look({ news });
 }
 
 async function loadDevices() {
@@ -287,7 +305,7 @@ async function signOut(login) {
 
 async function signOutOthers() {
   const count = logins.length - 1;
-  const others = count === 1 ? "the other device" : `all ${count} other devices`;
+  const others = count === 1 ? "the other device" : `${count} other devices`;
   if (!(await areYouSure(`Sign out ${others}?`))) return;
   const answer = await whenFresh("To sign out other devices, enter your password.", () =>
     ask("DELETE", "/auth/sessions?scope=others"),
@@ -301,7 +319,7 @@ async function signOutOthers() {
 
 async function passwordChanged() {
   /** @type {HTMLDetailsElement} */ (byId("change")).open = false;
-  await renewed("Your password is changed, and all other devices are signed out.");
+  await look({ news: "Your password is changed, and all other devices are signed out." });
   byId("who").focus();
 }
 
@@ -315,7 +333,7 @@ async function whenFresh(why, action) {
   const answer = await action();
   if (answer.code !== "reauth_required") return answer;
   if (!(await askPassword(why))) return undefined;
-  await renewed();
+  await look();
   return action();
 }
 

@@ -13,8 +13,8 @@ const TICK_MS = 1_000;
 const waits = new WeakMap();
 
 /**
- * Each field gets a place for what is wrong with it, each password a button that shows it. If the
- * server answers that nobody is logged in any more, the form fires `logged-out`, which bubbles.
+ * Each field gets a place for what is wrong with it, each password a button that shows it. The form
+ * fires `asking` and `answered`, and `logged-out` if that is the answer. They bubble.
  * @param {HTMLFormElement} form
  * @param {(answer: Answer, sent: Record<string, string>) => void | Promise<void>} then for an answer of success
  */
@@ -51,13 +51,23 @@ async function send(form, then) {
   for (const input of fields) conceal(input);
   forgetProblems(form);
   form.ariaBusy = "true";
+  fire(form, "asking");
   const answer = await ask("POST", new URL(form.action).pathname, sent);
   form.ariaBusy = null;
+  fire(form, "answered");
   if (isGood(answer)) {
     form.reset();
     await then(answer, sent);
-  } else if (isLoggedOut(answer)) form.dispatchEvent(new Event("logged-out", { bubbles: true }));
+  } else if (isLoggedOut(answer)) fire(form, "logged-out");
   else showProblem(form, answer);
+}
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {string} event
+ */
+function fire(form, event) {
+  form.dispatchEvent(new Event(event, { bubbles: true }));
 }
 
 /**
