@@ -50,6 +50,18 @@ describe("a stream", () => {
     expect(await stream.ended()).toEqual([{ event: "ended", data: { reason: "ended" } }]);
   });
 
+  // The naive version gave a sibling host, whose requests have the cookie, all streams of the session.
+  test("is not for a page of another site", async () => {
+    const id = await login(a, "ada");
+    const from = (site: string) =>
+      fetch(`${a.url}/auth/events`, {
+        method: "HEAD",
+        headers: { ...credential(id), "sec-fetch-site": site },
+      });
+    expect((await from("same-site")).status).toBe(403);
+    expect((await from("same-origin")).status).toBe(200);
+  });
+
   // END-10
   test("ends with its session, wherever that is ended", async () => {
     for (const server of [a, b]) {

@@ -84,6 +84,23 @@ test("END-2: a password changed for a session that was ended meanwhile does not 
   expect((await server.logIn("ada", "kessel otter violine tau")).status).toBe(200);
 });
 
+// The naive version spared whatever the token had become: the thief stayed, and the owner was out.
+test("RAU-2: who has the token and the old password, and is quicker, stays no longer than the owner", async () => {
+  const [old, next] = ["kessel otter violine tau", "mango zirkel pflaume dock"];
+  const token = (await server.logIn("ada", old)).body["token"];
+  let stolen: Answered | undefined;
+  between = async () => {
+    between = async () => undefined;
+    const body = { password: old };
+    stolen = await server.ask("POST", "/auth/reauthenticate", { token: String(token), body });
+  };
+  const body = { current: old, next };
+  const changed = await server.ask("POST", "/auth/password", { token: String(token), body });
+  expect([stolen?.status, changed.status]).toEqual([200, 401]);
+  expect(await sessionsOfAda()).toEqual([]);
+  expect((await server.logIn("ada", next)).status).toBe(200);
+});
+
 const script: RedisDriver["script"] = async (text, keys, args, moving) => {
   const reply = await driver.script(text, keys, args, moving);
   // Only `find` has no argument.

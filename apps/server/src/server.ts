@@ -50,6 +50,9 @@ async function main(): Promise<void> {
   const log = openLog(profile === "demo" ? STDERR : STDOUT, { level: config.logLevel });
   const { backing, app } = await open(config, { log, live, say, state });
   const server = createServer(LIMITS, app);
+  // By default Node leaves out what comes behind 2,000 lines, and a proxy's own line may stand there.
+  // `maxHeaderSize` bounds them.
+  server.maxHeadersCount = 0;
   server.listen(config.port, config.host);
   await once(server, "listening");
   stopWithGrace(server, backing, live, state);

@@ -20,9 +20,11 @@ export function transportOf(req: Request, wish: Transport | undefined): Transpor
 
 /** As the session of this request came: for a new token in place of it. */
 export function transportOfSession(req: Request): Transport {
+  // As the library reads them: the first present of these decides.
   const hasHeader =
-    req.get("x-session-id") !== undefined || /\bbearer\b/i.test(req.get("authorization") ?? "");
-  return transportOf(req, hasHeader ? "header" : "cookie");
+    req.get("x-session-id") !== undefined ||
+    /(?:^|,\s*)bearer(?![\w-])/i.test(req.get("authorization") ?? "");
+  return hasHeader ? "header" : "cookie";
 }
 
 /**

@@ -1,11 +1,11 @@
 /** Become a user, and change one's password. Production only. */
 import { type RequestHandler, Router } from "express";
+import type { SessionManager } from "latchkey";
 import { expressSessions, requireSession } from "latchkey/express";
 import { checkEnrolment, checkNewUser, checkPasswordChange } from "../credential-body.ts";
 import { readDeviceMark } from "../device-cookie.ts";
 import type { Identity } from "../identity.ts";
 import { readJson } from "../json-body.ts";
-import type { Audit } from "../log/audit.ts";
 import { answerLogin, untilGone } from "../login-answer.ts";
 import { problemOfHindrance } from "../outcome-problem.ts";
 import { forged, invalidSession, methodNotAllowed, Problem, refuse } from "../problem.ts";
@@ -29,7 +29,13 @@ export function accountRoutes({ sessions, identity, audit }: PasswordRoutesParts
     .all(methodNotAllowed("POST"));
   router
     .route("/password")
-    .post(requireHttps, readJson, open, requireSession({ refuse }), changePassword(identity, audit))
+    .post(
+      requireHttps,
+      readJson,
+      open,
+      requireSession({ refuse }),
+      changePassword({ sessions, identity, audit }),
+    )
     .all(methodNotAllowed("POST"));
   return router;
 }
@@ -69,7 +75,11 @@ function enrol({ enrolment }: Identity): RequestHandler {
  * The other sessions end by the barrier, and this one gets a new token. It is rotated, not begun
  * anew: if somebody has ended it meanwhile, it stays ended.
  */
-function changePassword({ accounts }: Identity, audit: Pick<Audit, "record">): RequestHandler {
+function changePassword({
+  sessions,
+  identity: { accounts },
+  audit,
+}: PasswordRoutesParts): RequestHandler {
   return async (req, res) => {
     const { current, next } = checkPasswordChange(req.body);
     const [username, sid] = [sessionUser(req), req.session.sid];
@@ -91,9 +101,21 @@ function changePassword({ accounts }: Identity, audit: Pick<Audit, "record">): R
     audit.record({ event: "authn_password_change", user: username, sid });
     const transport = transportOfSession(req);
     const renewed = await req.session.rotate({ grace: false });
-    if (renewed === undefined) throw invalidSession();
+    if (renewed === undefined) {
+      // Somebody with the same token and the old password was quicker: the exception became his.
+      await endAll(sessions, username);
+      throw invalidSession();
+    }
     answerLogin(res, renewed, { transport, message: "Password changed" });
   };
+}
+
+async function endAll(sessions: SessionManager, user: string): Promise<void> {
+  try {
+    await sessions.revokeUser(user, { reason: "password-change", actor: user });
+  } catch {
+    throw othersMayLive();
+  }
 }
 
 function taken(): Problem {

@@ -98,6 +98,10 @@ function endMany(parts: DeviceRoutesParts): RequestHandler {
     const why = { actor: user, reason: "device-list" };
     await orNotRevoked(async () => {
       await parts.sessions.revokeUser(user, scope === "others" ? { ...why, except: sid } : why);
+      // Somebody with the same token has it rotated meanwhile: then the exception became his.
+      if (scope === "others" && (await req.session.peek()).status === "rotated") {
+        await parts.sessions.revokeUser(user, why);
+      }
       // It has ended with the others; this clears the cookie.
       if (scope === "all") await req.session.logout();
     });

@@ -4,7 +4,7 @@ import type { SessionManager } from "latchkey";
 import { expressSessions, requireSession } from "latchkey/express";
 import { sendHead } from "../live/event-stream.ts";
 import type { LiveSessions } from "../live/live-sessions.ts";
-import { methodNotAllowed, Problem, refuse } from "../problem.ts";
+import { forged, methodNotAllowed, Problem, refuse } from "../problem.ts";
 
 export function eventRoutes(sessions: SessionManager, live: LiveSessions): Router {
   const router = Router();
@@ -12,10 +12,23 @@ export function eventRoutes(sessions: SessionManager, live: LiveSessions): Route
   const openSession = expressSessions(sessions, { readOnly: true });
   router
     .route("/events")
-    .get(openSession, requireSession({ refuse }), followWith(live))
+    .get(refuseOtherSites, openSession, requireSession({ refuse }), followWith(live))
     .all(methodNotAllowed("GET, HEAD"));
   return router;
 }
+
+/**
+ * A page of a sibling host sends the cookie along, too, and could take all streams that a session may
+ * have. What it would hear it could not read.
+ */
+const refuseOtherSites: RequestHandler = (req, _res, next) => {
+  const site = req.get("sec-fetch-site") ?? "none";
+  if (site !== "same-origin" && site !== "none") throw forged();
+  next();
+};
+
+/** So long after the last of them a tab may try again. */
+const RETRY_SECONDS = 5;
 
 function followWith(live: LiveSessions): RequestHandler {
   return function follow(req, res) {
@@ -31,6 +44,7 @@ function followWith(live: LiveSessions): RequestHandler {
           status: 429,
           code: "throttled",
           title: "The session has too many open streams",
+          retryAfterSeconds: RETRY_SECONDS,
         });
       case "too-many":
         throw new Problem({

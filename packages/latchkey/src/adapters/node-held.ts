@@ -120,6 +120,8 @@ export class HeldResponse {
   /** Past all wrappers: one that has compressed the handler's body would add ours to it. */
   #replace(refusal: Refusal): void {
     const res = this.#res;
+    // Of the session, too, is the answer that says that it could not be saved.
+    this.#visit.seal();
     const body = headOfProblem(res, refusal);
     // Else it would be chunked, and have whatever trailers the handler has added.
     res.setHeader("Content-Length", Buffer.byteLength(body));
