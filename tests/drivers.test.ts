@@ -16,6 +16,7 @@ import {
   openUrl,
   usePlaces,
 } from "./support/topologies.ts";
+import { until } from "./support/until.ts";
 
 /** What is answered is tested here; how fast: tests/faults. */
 const PATIENT_MS = 30_000;
@@ -38,6 +39,8 @@ describe.each(KINDS)("%s, %s", (library, topology) => {
           ? await openUrl(library, place.url, PATIENT_MS)
           : await openClient(library, place, PATIENT_MS);
       driver = opened.driver;
+      // A client that was brought says "ready" before it has a connection to each node.
+      for (const key of keys(way)) await until(() => answers(driver, key));
     });
     afterAll(async () => opened?.close());
 
@@ -245,6 +248,13 @@ async function expectRefused(library: Library, url: string, why: RegExp): Promis
 /** Enough to meet every node of a Cluster. */
 function keys(prefix: string): string[] {
   return Array.from({ length: 12 }, (_, i) => `${prefix}:${i}`);
+}
+
+async function answers(driver: RedisDriver, key: string): Promise<boolean> {
+  return driver.command(key, ["EXISTS", key]).then(
+    () => true,
+    () => false,
+  );
 }
 
 function script(lua: string): Script {
