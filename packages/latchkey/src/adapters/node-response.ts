@@ -33,9 +33,9 @@ interface Waiting extends ServerResponse {
 }
 
 /**
- * The same four functions for all responses: with four of each response's own, a check from memory took
- * a fifth longer. All four from the start: `res.end(session.data.name)` takes hold of `end` before it
- * looks at the session.
+ * The same four functions for all responses: four of each response's own are 460 bytes of garbage more
+ * and a twelfth of what a session adds. All four from the start: `res.end(session.data.name)` takes hold
+ * of `end` before it looks at the session.
  */
 const OURS = {
   writeHead(this: Waiting, ...args: unknown[]) {
